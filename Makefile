@@ -1,0 +1,49 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DEV_STAMP := $(VENV)/.installed-dev
+
+.PHONY: help setup setup-dev run test check lint types imports format clean
+
+help: ## what can be made here
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMP): $(BIN)/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo]'
+	@touch $@
+
+$(DEV_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,dev]'
+	@touch $@
+
+setup: $(STAMP) ## the environment that the service needs, in .venv
+setup-dev: $(DEV_STAMP) ## the same, with what the checks need
+
+run: setup ## the demo: everything embedded, simulated lifts, the address is printed
+	$(BIN)/liftwatch demo
+
+lint: setup-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup-dev
+	$(BIN)/mypy
+
+imports: setup-dev
+	$(BIN)/lint-imports
+
+check: lint types imports ## everything that needs no running program
+
+test: check ## every check and every test
+	$(BIN)/python -m pytest
+
+format: setup-dev ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## forget the environment; data/ stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

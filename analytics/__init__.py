@@ -1,0 +1,1 @@
+"""From readings to findings that a mechanic can act on. Imports `ingest` only."""

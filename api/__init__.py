@@ -1,0 +1,1 @@
+"""The service as people and programs meet it: commands, settings, composition, HTTP. Imports the rooms below."""

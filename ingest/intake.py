@@ -1,0 +1,122 @@
+"""Intake: accept a message or send it to quarantine with a reason. Pure: time and fleet are arguments.
+
+Late messages are accepted and marked (`Message.late`): they count in statistics, but nobody is woken by old news.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+import msgspec
+from msgspec import Struct, structs
+
+from ingest import wire
+from ingest.clock import to_ms
+from ingest.faults import CANONICAL, ControllerProfile
+from ingest.messages import Body, Fault, FaultReport, Kind, Message, State
+from ingest.quarantine import Quarantined
+from ingest.wire import Reason
+
+# How far a controller's clock may run ahead before its word cannot be placed in time.
+FUTURE_MAX = timedelta(minutes=10)
+# From when on a message is old news. Brokers and gateways buffer for seconds to minutes in normal life.
+LATE_AFTER = timedelta(minutes=10)
+# How old a message may be at arrival: a quarter of outage, and room for a clock that was set back to its birth.
+AGE_MAX = timedelta(days=92)
+
+
+class IntakeLimits(Struct, frozen=True, kw_only=True):
+    """The bounds in time that intake applies. `age_max_ms` None: any age (a history that is imported)."""
+
+    future_max_ms: int = FUTURE_MAX // timedelta(milliseconds=1)
+    late_after_ms: int = LATE_AFTER // timedelta(milliseconds=1)
+    age_max_ms: int | None = AGE_MAX // timedelta(milliseconds=1)
+
+
+class Taken(Struct):
+    """What became of one payload."""
+
+    accepted: list[Message]
+    quarantined: list[Quarantined]
+    unknown_fields: int = 0
+
+
+class UnknownLift(Struct, frozen=True):
+    """What a lookup answers for a lift that the register does not hold."""
+
+
+UNKNOWN_LIFT = UnknownLift()
+ProfileOf = Callable[[str], str | UnknownLift | None]
+
+
+class Intake:
+    """Accepts or quarantines payloads; holds the profiles and the limits, no state."""
+
+    def __init__(self, profiles: Mapping[str, ControllerProfile], limits: IntakeLimits | None = None) -> None:
+        """Translate fault codes by `profiles` and judge instants by `limits`."""
+        self._profiles = profiles
+        self._limits = limits or IntakeLimits()
+
+    def take(self, topic: str, payload: bytes, received_ms: int, profile_of: ProfileOf) -> Taken:
+        """Return what a payload holds, sorted; `profile_of` tells the profile of a lift or `UNKNOWN_LIFT`."""
+        parsed = wire.parse_topic(topic)
+        if isinstance(parsed, Reason):
+            return Taken([], [Quarantined(topic, None, payload, parsed, "", received_ms)])
+        lift_id, kind = parsed
+        profile = profile_of(lift_id)
+        if isinstance(profile, UnknownLift):
+            return Taken([], [Quarantined(topic, lift_id, payload, Reason.UNKNOWN_LIFT, "", received_ms)])
+        decoded = wire.decode(kind, payload)
+        taken = Taken([], [], decoded.unknown_fields)
+        for refusal in decoded.refusals:
+            item = Quarantined(topic, lift_id, refusal.content, refusal.reason, refusal.detail, received_ms)
+            taken.quarantined.append(item)
+        for body in decoded.bodies:
+            judged = self._judge(lift_id, kind, body, received_ms, profile)
+            if isinstance(judged, Message):
+                taken.accepted.append(judged)
+            else:
+                reason, detail = judged
+                content = wire.encode(body)
+                taken.quarantined.append(Quarantined(topic, lift_id, content, reason, detail, received_ms))
+        return taken
+
+    def _judge(
+        self, lift_id: str, kind: Kind, body: Body, received_ms: int, profile: str | None
+    ) -> Message | tuple[Reason, str]:
+        measured_ms = _measured_ms(body, received_ms)
+        if measured_ms is None:
+            return Reason.NO_INSTANT, "`at` is missing; only the last will may come without it"
+        age_ms = received_ms - measured_ms
+        if -age_ms > self._limits.future_max_ms:
+            return Reason.FUTURE, f"{-age_ms / 1000:.0f} s ahead of our clock"
+        if self._limits.age_max_ms is not None and age_ms > self._limits.age_max_ms:
+            return Reason.TOO_OLD, f"{age_ms / 86_400_000:.0f} days old"
+        if isinstance(body, FaultReport):
+            code = self._canonical(body.code, profile)
+            if code is None:
+                return Reason.UNKNOWN_CODE, f"{body.code}: neither canonical nor in profile {profile or '(none)'}"
+            body = _translated(body, code)
+        late = age_ms > self._limits.late_after_ms
+        return Message(lift_id, kind, measured_ms, received_ms, body, late)
+
+    def _canonical(self, code: str, profile: str | None) -> str | None:
+        if profile is not None and profile in self._profiles:
+            translated = self._profiles[profile].canonical(code)
+            if translated is not None:
+                return translated
+        return code if code in CANONICAL else None
+
+
+def _measured_ms(body: Body, received_ms: int) -> int | None:
+    """Return the controller's instant; the last will has none, and is true from the moment that it arrives."""
+    if isinstance(body.at, int):
+        return body.at
+    if body.at is not msgspec.UNSET:
+        return to_ms(body.at)
+    return received_ms if isinstance(body, State) and body.connected is False else None
+
+
+def _translated(report: FaultReport, code: str) -> Fault:
+    values = structs.asdict(report)
+    controller_code = None if code == report.code else report.code
+    return Fault(**{**values, "code": code, "controller_code": controller_code})

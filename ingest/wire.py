@@ -1,0 +1,162 @@
+"""The MQTT contract, version 1: topics, and the codec between bytes and messages. Nothing else knows JSON.
+
+A payload is decoded once, from bytes straight into typed structs. What does not fit is not an exception but a value:
+a `Refusal` with the bytes, the reason and the decoder's own words.
+"""
+
+import re
+from collections.abc import Sequence
+from enum import StrEnum
+
+import msgspec
+from msgspec import Struct
+
+from ingest.messages import WIRE_TYPE, Body, Kind
+
+TOPIC_ROOT = "lifts/v1"
+TOPIC_FILTER = f"{TOPIC_ROOT}/#"
+PAYLOAD_BYTES_MAX = 256 * 1024
+OBJECTS_MAX = 500
+LIFT_ID_PATTERN = r"[A-Za-z0-9_-]{1,64}"
+
+_TOPIC = re.compile(rf"{TOPIC_ROOT}/({LIFT_ID_PATTERN})/([a-z]+)\Z")
+_LIFT_ID = re.compile(rf"{LIFT_ID_PATTERN}\Z")
+_KINDS = {kind.value: kind for kind in Kind}
+_UNKNOWN_FIELD = "unknown field"
+
+
+class Reason(StrEnum):
+    """Why something was not accepted."""
+
+    UNKNOWN_TOPIC = "unknown-topic"
+    UNKNOWN_KIND = "unknown-kind"
+    UNKNOWN_LIFT = "unknown-lift"
+    UNKNOWN_CODE = "unknown-fault-code"
+    TOO_LARGE = "too-large"
+    TOO_MANY = "too-many-objects"
+    NOT_JSON = "not-json"
+    WRONG_TYPE = "wrong-type"
+    IMPLAUSIBLE = "implausible-value"
+    NO_INSTANT = "no-instant"
+    FUTURE = "from-the-future"
+    TOO_OLD = "too-old"
+
+
+class Refusal(Struct, frozen=True):
+    """One object, or one whole payload, that does not fit the contract."""
+
+    content: bytes
+    reason: Reason
+    detail: str
+
+
+class Decoded(Struct):
+    """What a payload held: the objects that fit, those that do not, and how many fields nobody knows."""
+
+    bodies: list[Body]
+    refusals: list[Refusal]
+    unknown_fields: int = 0
+
+
+_PAYLOAD = {kind: msgspec.json.Decoder(body | list[body]) for kind, body in WIRE_TYPE.items()}  # type: ignore[valid-type]
+_OBJECT = {kind: msgspec.json.Decoder(body) for kind, body in WIRE_TYPE.items()}
+_RAW_OBJECTS = msgspec.json.Decoder(list[msgspec.Raw] | dict[str, msgspec.Raw])
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ENCODER = msgspec.json.Encoder()
+
+
+def is_lift_id(text: str) -> bool:
+    """Tell whether `text` can name a lift: 1 to 64 of `A-Z a-z 0-9 _ -`."""
+    return _LIFT_ID.match(text) is not None
+
+
+def topic_of(lift_id: str, kind: Kind) -> str:
+    """Return the topic on which a lift sends a kind of message."""
+    return f"{TOPIC_ROOT}/{lift_id}/{kind.value}"
+
+
+def parse_topic(topic: str) -> tuple[str, Kind] | Reason:
+    """Return lift and kind of a topic, or why it is not one of ours."""
+    match = _TOPIC.match(topic)
+    if match is None:
+        return Reason.UNKNOWN_TOPIC
+    kind = _KINDS.get(match[2])
+    return Reason.UNKNOWN_KIND if kind is None else (match[1], kind)
+
+
+def encode(bodies: Body | Sequence[Body]) -> bytes:
+    """Return one object, or an array of them, as a payload of the contract."""
+    return _ENCODER.encode(bodies)
+
+
+def decode(kind: Kind, payload: bytes) -> Decoded:
+    """Return what a payload holds. Never raises for bad input: each object that does not fit is a `Refusal`."""
+    if len(payload) > PAYLOAD_BYTES_MAX:
+        return _refused(payload, Reason.TOO_LARGE, f"{len(payload)} bytes, at most {PAYLOAD_BYTES_MAX}")
+    try:
+        decoded = _PAYLOAD[kind].decode(payload)
+    except msgspec.DecodeError:  # ValidationError is one of these
+        return _decode_apart(kind, payload)
+    bodies = decoded if isinstance(decoded, list) else [decoded]
+    return _counted(payload, Decoded(bodies, []))
+
+
+def _decode_apart(kind: Kind, payload: bytes) -> Decoded:
+    """Take a payload apart, so that one object that does not fit costs none of the others."""
+    try:
+        raw = _RAW_OBJECTS.decode(payload)
+    except msgspec.ValidationError as error:
+        return _refused(payload, Reason.WRONG_TYPE, str(error))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return _refused(payload, Reason.NOT_JSON, str(error))
+    objects = [bytes(item) for item in raw] if isinstance(raw, list) else [payload]
+    if not objects or len(objects) > OBJECTS_MAX:
+        return _refused_count(payload, len(objects))
+    decoded = Decoded([], [])
+    for content in objects:
+        _decode_object(kind, content, decoded)
+    return decoded
+
+
+def _decode_object(kind: Kind, content: bytes, decoded: Decoded) -> None:
+    try:
+        decoded.bodies.append(_OBJECT[kind].decode(content))
+    except msgspec.ValidationError as error:
+        if _UNKNOWN_FIELD in str(error):
+            _decode_known_fields(kind, content, decoded)
+        else:
+            decoded.refusals.append(_explain(content, error))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        decoded.refusals.append(Refusal(content, Reason.NOT_JSON, str(error)))
+
+
+def _decode_known_fields(kind: Kind, content: bytes, decoded: Decoded) -> None:
+    fields = _FIELDS.decode(content)
+    known = {name: value for name, value in fields.items() if name in WIRE_TYPE[kind].__struct_fields__}
+    try:
+        decoded.bodies.append(_OBJECT[kind].decode(_ENCODER.encode(known)))
+        decoded.unknown_fields += len(fields) - len(known)
+    except msgspec.ValidationError as error:
+        decoded.refusals.append(_explain(content, error))
+
+
+def _explain(content: bytes, error: msgspec.ValidationError) -> Refusal:
+    """Sort msgspec's words into the two that an operator can act on: the wrong type, or a value that cannot be."""
+    words = str(error)
+    wrong_type = ", got `" in words or "missing required field" in words or "enum" in words
+    return Refusal(content, Reason.WRONG_TYPE if wrong_type else Reason.IMPLAUSIBLE, words)
+
+
+def _counted(payload: bytes, decoded: Decoded) -> Decoded:
+    count = len(decoded.bodies)
+    return decoded if 1 <= count <= OBJECTS_MAX else _refused_count(payload, count)
+
+
+def _refused_count(payload: bytes, count: int) -> Decoded:
+    if count == 0:
+        return _refused(payload, Reason.WRONG_TYPE, "an empty array")
+    return _refused(payload, Reason.TOO_MANY, f"{count} objects, at most {OBJECTS_MAX}")
+
+
+def _refused(payload: bytes, reason: Reason, detail: str) -> Decoded:
+    return Decoded([], [Refusal(payload, reason, detail)])
