@@ -18,6 +18,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.types import TypeDecorator
 
 BUSY_TIMEOUT_MS = 15_000
+_MIGRATION_LOCK = 0x4C494654  # "LIFT"
 
 metadata = sa.MetaData(
     naming_convention={
@@ -109,5 +110,8 @@ def _with_alembic(engine: Engine, folders: list[Path], action: Callable[[Config]
     config.set_main_option("path_separator", "newline")
     config.set_main_option("version_locations", "\n".join(str(folder) for folder in folders))
     with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            # Two services that start at once: the second waits, and finds nothing left to do.
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
         config.attributes["connection"] = connection
         action(config)

@@ -40,6 +40,7 @@ class Reason(StrEnum):
     NO_INSTANT = "no-instant"
     FUTURE = "from-the-future"
     TOO_OLD = "too-old"
+    STORE_REFUSED = "store-refused"
 
 
 class Refusal(Struct, frozen=True):

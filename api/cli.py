@@ -1,0 +1,218 @@
+"""The `liftwatch` command."""
+
+import logging
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import msgspec
+import structlog
+import typer
+from analytics.regimes import REGIMES
+from ingest.history import HistoryError, import_history
+
+from api.composition import MIGRATIONS, Parts, history_intake, open_parts
+from api.demo import DemoOptions, run_demo
+from api.serve import Serving
+from api.settings import PREFIX, Settings, SettingsError, load_settings, unknown_variables
+from ingest.broker_embedded import EmbeddedBrokerError
+from ingest.clock import SystemClock
+from ingest.database import migrate as migrate_database
+from ingest.database import open_engine
+from ingest.telemetry_store import StoreUnavailableError
+from ingest.wire import Reason
+
+EXIT_USAGE = 2
+QUARANTINE_SHOWN = 100
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Lift monitoring, open."
+)
+quarantine_app = typer.Typer(no_args_is_help=True, help="What was not accepted, and why.")
+app.add_typer(quarantine_app, name="quarantine")
+
+Config = Annotated[Path | None, typer.Option(help="Settings file (TOML); LIFTWATCH_* variables win over it.")]
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+def _settings(config: Path | None) -> Settings:
+    for name in unknown_variables():
+        _tell(f"warning: {name} is no setting of Liftwatch")
+    try:
+        settings = load_settings(config)
+    except SettingsError as error:
+        _refuse(error)
+    _log_as(settings.log_format)
+    return settings
+
+
+def _parts(settings: Settings) -> Parts:
+    try:
+        return open_parts(settings, SystemClock())
+    except SettingsError as error:
+        _refuse(error)
+
+
+def _refuse(error: SettingsError) -> NoReturn:
+    for fault in error.faults:
+        _tell(f"settings: {fault}")
+    raise typer.Exit(EXIT_USAGE) from error
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(line + "\n")
+
+
+def _log_as(form: str) -> None:
+    renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
+    if form == "text":
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+@app.command()
+def demo(
+    config: Config = None,
+    lifts: Annotated[int, typer.Option(min=1, max=1_000, help="How many lifts to simulate.")] = 30,
+    history_days: Annotated[int, typer.Option(min=0, max=90, help="Days of history at the first start.")] = 21,
+) -> None:
+    """Everything embedded, with simulated lifts."""
+    settings = _settings(config)
+    given = frozenset(name for name in Settings.__struct_fields__ if PREFIX + name.upper() in os.environ)
+    try:
+        code = run_demo(settings, DemoOptions(lifts=lifts, history_days=history_days), SystemClock(), given=given)
+    except SettingsError as error:
+        _refuse(error)
+    except EmbeddedBrokerError as error:
+        _tell(str(error))
+        code = 1
+    raise typer.Exit(code)
+
+
+@app.command()
+def serve(config: Config = None) -> None:
+    """The service: ingest, assessment, alerts, API."""
+    parts = _parts(_settings(config))
+    host, port = parts.settings.bind
+    try:
+        code = Serving(parts).run(on_ready=lambda: _tell(f"Liftwatch serves http://{host}:{port}/"))
+    finally:
+        parts.close()
+    raise typer.Exit(code)
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+    add_help_option=False,
+)
+def simulate(context: typer.Context) -> None:
+    """A fleet of simulated lifts over MQTT (`liftwatch simulate --help`)."""
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "simulator", *context.args])  # noqa: S606 - our own program
+
+
+@app.command("import")
+def import_(
+    folder: Annotated[Path, typer.Argument(help="A folder with lifts.csv and what else there is of the history.")],
+    config: Config = None,
+) -> None:
+    """Take in a history: lifts, faults, visits, messages."""
+    parts = _parts(_settings(config))
+    try:
+        report = import_history(
+            folder, parts.register, parts.store, history_intake(parts), parts.quarantine, parts.clock.now()
+        )
+    except (HistoryError, StoreUnavailableError) as error:
+        _tell(str(error))
+        raise typer.Exit(1) from error
+    finally:
+        parts.close()
+    for problem in report.problems:
+        _tell(f"{problem.file}:{problem.line}: {problem.reason}")
+    sys.stdout.write(report.summary() + "\n")
+    for regime in sorted(set(report.regimes) - set(REGIMES)):
+        _tell(f"warning: regime {regime} is not known, its lifts have no duties; known: {', '.join(REGIMES)}")
+
+
+@app.command()
+def assess(
+    config: Config = None,
+    as_of: Annotated[str | None, typer.Option(help="RFC 3339 instant; now, where it is left out.")] = None,
+    lift: Annotated[list[str] | None, typer.Option(help="Only these lifts.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print a JSON array of findings.")] = False,  # noqa: FBT002
+) -> None:
+    """Repeated faults, repeat repairs and what is due, as of any instant."""
+    parts = _parts(_settings(config))
+    try:
+        findings = parts.assessment.assess(_instant(as_of) if as_of else parts.clock.now(), lift or None)
+    except StoreUnavailableError as error:
+        _tell(str(error))
+        raise typer.Exit(1) from error
+    finally:
+        parts.close()
+    if json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(findings), indent=1).decode() + "\n")
+        return
+    for finding in findings:
+        sys.stdout.write(f"{finding.lift_id}  {finding.kind.value}  {finding.reason}\n")
+    _tell(f"{len(findings)} findings")
+
+
+def _instant(text: str) -> datetime:
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        instant = None
+    if instant is None or instant.tzinfo is None:
+        _tell(f"--as-of {text}: expected an RFC 3339 instant with offset, such as 2026-06-30T00:00:00Z")
+        raise typer.Exit(EXIT_USAGE)
+    return instant.astimezone(UTC)
+
+
+@quarantine_app.command("list")
+def quarantine_list(
+    config: Config = None,
+    reason: Annotated[Reason | None, typer.Option(help="Only this reason.")] = None,
+    lift: Annotated[str | None, typer.Option(help="Only this lift.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = QUARANTINE_SHOWN,
+) -> None:
+    """What was not accepted, newest first."""
+    parts = _parts(_settings(config))
+    try:
+        rows = parts.quarantine.list(limit=limit, reason=reason.value if reason else None, lift_id=lift)
+    finally:
+        parts.close()
+    for row in rows:
+        content = row.payload[:60].decode(errors="backslashreplace")
+        when = row.received_at.isoformat(timespec="seconds")
+        sys.stdout.write(f"{row.id}  {when}  x{row.times}  {row.reason}  {row.topic}  {row.detail}  {content!r}\n")
+
+
+@app.command()
+def migrate(config: Config = None) -> None:
+    """Bring the database to the newest schema (`serve` does it too)."""
+    settings = _settings(config)
+    engine = open_engine(settings.register_url)
+    migrate_database(engine, MIGRATIONS)
+    engine.dispose()
+
+
+@app.command("check-settings")
+def check_settings(config: Config = None) -> None:
+    """Say whether the settings can be used; every fault is named, exit code 2."""
+    sys.stdout.write(f"{_settings(config)!r}\n")

@@ -1,0 +1,114 @@
+"""The one place where objects are made and handed to each other."""
+
+from pathlib import Path
+
+from alerts.desk import Desk
+from alerts.journal import Journal
+from alerts.rules import RuleBook
+from analytics.assessment import Assessment
+from analytics.findings import FindingBook
+from ingest.telemetry_store_embedded import EmbeddedTelemetryStore
+from ingest.telemetry_store_influx import InfluxTelemetryStore
+from msgspec import Struct
+from sqlalchemy.engine import Engine
+
+import alerts
+import analytics
+import ingest
+from api.settings import Settings, SettingsError
+from ingest.broker import Broker
+from ingest.clock import Clock
+from ingest.database import migrate, open_engine
+from ingest.faults import ControllerProfile, load_profiles
+from ingest.fleet_register import FleetRegister
+from ingest.intake import Intake, IntakeLimits
+from ingest.quarantine import Quarantine
+from ingest.telemetry_store import TelemetryStore
+from ingest.worker import IngestWorker
+
+MIGRATIONS = [Path(room.__path__[0]) / "migrations" / "versions" for room in (ingest, analytics, alerts)]
+_SQLITE = "sqlite:///"
+
+
+class Parts(Struct, frozen=True, kw_only=True):
+    """What the service is made of, whoever uses it: the running service, a command, a test."""
+
+    settings: Settings
+    clock: Clock
+    engine: Engine
+    store: TelemetryStore
+    register: FleetRegister
+    quarantine: Quarantine
+    findings: FindingBook
+    assessment: Assessment
+    journal: Journal
+    desk: Desk
+    profiles: dict[str, ControllerProfile]
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        self.store.close()
+        self.engine.dispose()
+
+
+def open_parts(settings: Settings, clock: Clock) -> Parts:
+    """Open the stores (bringing the database to the newest schema) and make everything that stands on them.
+
+    Raises:
+        SettingsError: a profile, the rules or a store's URL cannot be used.
+    """
+    try:
+        profiles = load_profiles(settings.profiles_dir)
+        rules = RuleBook.load(settings.rules_file)
+        store = open_store(settings)
+    except ValueError as error:
+        raise SettingsError([str(error)]) from error
+    engine = open_engine(settings.register_url)
+    migrate(engine, MIGRATIONS)
+    register = FleetRegister(engine)
+    journal = Journal(engine)
+    return Parts(
+        settings=settings,
+        clock=clock,
+        engine=engine,
+        store=store,
+        register=register,
+        quarantine=Quarantine(engine),
+        findings=FindingBook(engine),
+        assessment=Assessment(register, store, settings.assessment),
+        journal=journal,
+        desk=Desk(journal, register, rules, settings.desk),
+        profiles=profiles,
+    )
+
+
+def open_store(settings: Settings) -> TelemetryStore:
+    """Return the telemetry store that the settings name.
+
+    Raises:
+        ValueError: the URL names none.
+    """
+    url = settings.telemetry_url
+    if url.startswith(_SQLITE):
+        return EmbeddedTelemetryStore(Path(url.removeprefix(_SQLITE)))
+    return InfluxTelemetryStore(url, settings.store_token)
+
+
+def make_worker(parts: Parts, broker: Broker) -> IngestWorker:
+    """Return the ingest worker on `broker`; the desk sees every batch before the store does."""
+    return IngestWorker(
+        broker,
+        Intake(parts.profiles, parts.settings.intake_limits),
+        parts.register,
+        parts.store,
+        parts.quarantine,
+        parts.clock,
+        observers=[parts.desk.observe],
+        auto_register=parts.settings.auto_register,
+    )
+
+
+def history_intake(parts: Parts) -> Intake:
+    """Return an intake for a history, in which a message may be of any age."""
+    limits = parts.settings.intake_limits
+    return Intake(parts.profiles, IntakeLimits(future_max_ms=limits.future_max_ms, late_after_ms=0, age_max_ms=None))

@@ -1,0 +1,288 @@
+"""Settings: a TOML file and `LIFTWATCH_*` variables, which win. The only place that reads the environment.
+
+Every fault in them is reported at once. A secret may come from a file: `LIFTWATCH_API_TOKEN_FILE=/run/secrets/token`.
+"""
+
+import ipaddress
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alerts.desk import DeskSettings
+from analytics.assessment import AssessmentSettings
+from msgspec import Struct, field
+
+from ingest.broker_paho import BrokerAddress, parse_broker_url
+from ingest.intake import AGE_MAX, FUTURE_MAX, LATE_AFTER, IntakeLimits
+
+PREFIX = "LIFTWATCH_"
+SECRETS = ("mqtt_url", "store_token", "database_url", "api_token")
+# Read by the test suite and by the command line, not by the service.
+NOT_SETTINGS = ("LIFTWATCH_REQUIRE_REAL", "LIFTWATCH_CONFIG")
+_MS = timedelta(milliseconds=1)
+
+
+class SettingsError(ValueError):
+    """The settings cannot be used; `faults` holds every fault, one a line."""
+
+    def __init__(self, faults: list[str]) -> None:
+        """Keep every fault."""
+        super().__init__("; ".join(faults))
+        self.faults = faults
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """Everything that a running service has to be told."""
+
+    data_dir: Path = Path("data")
+    mqtt_url: str = field(default="mqtt://127.0.0.1:1883")
+    mqtt_client_id: str = "liftwatch-ingest"
+    store_url: str = ""
+    store_token: str | None = None
+    database_url: str = ""
+    api_bind: str = "127.0.0.1:8000"
+    api_token: str | None = None
+    auto_register: bool = False
+    profiles_dir: Path | None = None
+    rules_file: Path | None = None
+    log_format: str = "text"
+    future_s_max: float = FUTURE_MAX.total_seconds()
+    late_after_s: float = LATE_AFTER.total_seconds()
+    age_days_max: float = AGE_MAX / timedelta(days=1)
+    assess_every_s: float = 60.0
+    silence_s_max: float = 6 * 3600.0
+    disconnect_grace_s: float = 60.0
+    repeated_fault_count_min: int = 3
+    repeated_fault_days: int = 7
+    repeat_repair_days: int = 30
+
+    def __repr__(self) -> str:
+        """Name the settings without the secrets."""
+        shown = (f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name not in SECRETS)
+        return f"Settings({', '.join(shown)})"
+
+    @property
+    def broker(self) -> BrokerAddress:
+        """Where the broker is."""
+        return parse_broker_url(self.mqtt_url)
+
+    @property
+    def bind(self) -> tuple[str, int]:
+        """Host and port of the API."""
+        return parse_bind(self.api_bind)
+
+    @property
+    def telemetry_url(self) -> str:
+        """The URL of the telemetry store, the embedded one where none is set."""
+        return self.store_url or f"sqlite:///{self.data_dir / 'telemetry.sqlite'}"
+
+    @property
+    def register_url(self) -> str:
+        """The URL of register and journal, SQLite in the data folder where none is set."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'liftwatch.sqlite'}"
+
+    @property
+    def intake_limits(self) -> IntakeLimits:
+        """The bounds in time of intake."""
+        return IntakeLimits(
+            future_max_ms=int(self.future_s_max * 1_000),
+            late_after_ms=int(self.late_after_s * 1_000),
+            age_max_ms=timedelta(days=self.age_days_max) // _MS,
+        )
+
+    @property
+    def assessment(self) -> AssessmentSettings:
+        """The limits of repeated faults and repeat repairs."""
+        return AssessmentSettings(
+            repeated_fault_count_min=self.repeated_fault_count_min,
+            repeated_fault_days=self.repeated_fault_days,
+            repeat_repair_days=self.repeat_repair_days,
+        )
+
+    @property
+    def desk(self) -> DeskSettings:
+        """When a lift counts as silent."""
+        return DeskSettings(silence_s_max=self.silence_s_max, disconnect_grace_s=self.disconnect_grace_s)
+
+
+def load_settings(file: Path | None, environment: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings of `file` (TOML, keys as in `Settings`) and of the variables, which win.
+
+    Raises:
+        SettingsError: with every fault that was found.
+    """
+    environment = os.environ if environment is None else environment
+    faults: list[str] = []
+    given = _from_file(file, faults)
+    given.update(_from_environment(environment, faults))
+    values = {name: _parsed(name, value, source, faults) for name, (value, source) in given.items()}
+    if not faults:
+        settings = Settings(**values)
+        faults += _contradictions(settings)
+        if not faults:
+            return settings
+    raise SettingsError(faults)
+
+
+def unknown_variables(environment: Mapping[str, str] | None = None) -> list[str]:
+    """Return the `LIFTWATCH_*` variables that name no setting: most likely misspelt, told as a warning."""
+    environment = os.environ if environment is None else environment
+    known = {PREFIX + name.upper() for name in Settings.__struct_fields__}
+    known |= {f"{PREFIX}{name.upper()}_FILE" for name in SECRETS} | set(NOT_SETTINGS)
+    return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+
+
+def parse_bind(text: str) -> tuple[str, int]:
+    """Return host and port of `host:port` (`[::1]:8000` for IPv6).
+
+    Raises:
+        ValueError: it is not of that form.
+    """
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdigit() or not 0 <= int(port) <= 65_535:  # noqa: PLR2004 - ports end there
+        message = "expected host:port"
+        raise ValueError(message)
+    return host.strip("[]"), int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a bind address can be reached from this machine only."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _from_file(file: Path | None, faults: list[str]) -> dict[str, tuple[Any, str]]:
+    if file is None:
+        return {}
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        faults.append(f"{file}: {error}")
+        return {}
+    unknown = sorted(set(content) - set(Settings.__struct_fields__))
+    faults += [f"{file}: there is no setting {name}" for name in unknown]
+    return {name: (value, f"{file}: {name}") for name, value in content.items() if name not in unknown}
+
+
+def _from_environment(environment: Mapping[str, str], faults: list[str]) -> dict[str, tuple[Any, str]]:
+    given: dict[str, tuple[Any, str]] = {}
+    for name in Settings.__struct_fields__:
+        variable = PREFIX + name.upper()
+        if variable in environment:
+            given[name] = (environment[variable], variable)
+        secret_file = environment.get(f"{variable}_FILE") if name in SECRETS else None
+        if secret_file is not None and variable in environment:
+            faults.append(f"{variable} and {variable}_FILE are both set")
+        elif secret_file is not None:
+            try:
+                given[name] = (Path(secret_file).read_text(encoding="utf-8").strip(), f"{variable}_FILE")
+            except (OSError, UnicodeDecodeError) as error:
+                faults.append(f"{variable}_FILE: {error}")
+    return given
+
+
+def _flag(value: object) -> bool:
+    flags = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    if str(value).lower() not in flags:
+        message = "expected 1 or 0"
+        raise ValueError(message)
+    return flags[str(value).lower()]
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        message = "expected a text that is not empty"
+        raise ValueError(message)
+    return value.strip()
+
+
+def _checked(check: Callable[[str], object]) -> Callable[[object], str]:
+    def parse(value: object) -> str:
+        text = _text(value)
+        check(text)
+        return text
+
+    return parse
+
+
+def _seconds(value: object) -> float:
+    number = float(str(value))
+    if not 0 < number < 10**9:
+        message = "expected a number above 0"
+        raise ValueError(message)
+    return number
+
+
+def _count(value: object) -> int:
+    number = int(str(value))
+    if not 1 <= number <= 10**6:
+        message = "expected a whole number from 1"
+        raise ValueError(message)
+    return number
+
+
+def _check_store_url(text: str) -> None:
+    if not text.startswith(("sqlite:///", "influxdb+http://", "influxdb+https://")):
+        message = "expected sqlite:///path or influxdb+http(s)://host:8086/<bucket>?org=<org>"
+        raise ValueError(message)
+
+
+def _check_database_url(text: str) -> None:
+    try:
+        backend = sa.make_url(text).drivername
+    except sa.exc.ArgumentError:
+        backend = ""
+    if backend not in ("sqlite", "postgresql+psycopg"):
+        message = "expected sqlite:///path or postgresql+psycopg://user:password@host/database"
+        raise ValueError(message)
+
+
+def _check_log_format(text: str) -> None:
+    if text not in ("text", "json"):
+        message = "expected text or json"
+        raise ValueError(message)
+
+
+_PARSERS: dict[str, Callable[[object], Any]] = {
+    "data_dir": lambda value: Path(_text(value)),
+    "mqtt_url": _checked(parse_broker_url),
+    "mqtt_client_id": _text,
+    "store_url": _checked(_check_store_url),
+    "store_token": _text,
+    "database_url": _checked(_check_database_url),
+    "api_bind": _checked(parse_bind),
+    "api_token": _text,
+    "auto_register": _flag,
+    "profiles_dir": lambda value: Path(_text(value)),
+    "rules_file": lambda value: Path(_text(value)),
+    "log_format": _checked(_check_log_format),
+    "repeated_fault_count_min": _count,
+    "repeated_fault_days": _count,
+    "repeat_repair_days": _count,
+}
+
+
+def _parsed(name: str, value: object, source: str, faults: list[str]) -> object:
+    try:
+        return _PARSERS.get(name, _seconds)(value)
+    except ValueError as error:
+        # The value itself is not repeated: it may be a secret or hold one.
+        faults.append(f"{source}: {error}")
+        return None
+
+
+def _contradictions(settings: Settings) -> list[str]:
+    faults = []
+    if not is_loopback(settings.bind[0]) and settings.api_token is None:
+        faults.append("api_bind: without api_token only loopback is served; set LIFTWATCH_API_TOKEN or bind 127.0.0.1")
+    for name in ("profiles_dir", "rules_file"):
+        path = getattr(settings, name)
+        if path is not None and not path.exists():
+            faults.append(f"{name}: {path} does not exist")
+    return faults

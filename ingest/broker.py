@@ -1,0 +1,80 @@
+"""The broker as the ingest worker sees it: deliveries that stay the broker's until they are acknowledged.
+
+The port and its form in memory; `broker_paho` speaks MQTT, `broker_embedded` starts a broker for a demonstration.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+
+class Delivery(NamedTuple):
+    """One MQTT message at our door. `connection` and `mid` are what its acknowledgement needs."""
+
+    connection: int
+    mid: int
+    qos: int
+    topic: str
+    payload: bytes
+    received_ms: int
+
+
+class Broker(Protocol):
+    """Where deliveries come from. What is not acknowledged comes again after the next connection."""
+
+    def take(self, most: int, wait_s: float) -> list[Delivery]:
+        """Return up to `most` deliveries, oldest first; wait at most `wait_s` seconds for the first."""
+        ...
+
+    def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        """Tell the broker that these are durable here. Those of an earlier connection are passed over: they come again.
+
+        A packet identifier means nothing on another connection: a broker that lost its sessions uses it anew, and an
+        acknowledgement by the old number would let go of a message that nobody has kept.
+        """
+        ...
+
+    def connected_since(self) -> datetime | None:
+        """Return since when we are connected and subscribed; None while we are not."""
+        ...
+
+
+class MemoryBroker:
+    """The port in memory: for tests of what stands above it."""
+
+    def __init__(self, connected_since: datetime | None = None) -> None:
+        """Start empty, on the first connection."""
+        self._connection = 1
+        self._mid = 0
+        self._waiting: deque[Delivery] = deque()
+        self._unacknowledged: dict[int, Delivery] = {}
+        self._connected_since = connected_since
+
+    def publish(self, topic: str, payload: bytes, received_ms: int) -> None:
+        """Put one message before the worker."""
+        self._mid += 1
+        self._waiting.append(Delivery(self._connection, self._mid, 1, topic, payload, received_ms))
+
+    def reconnect(self) -> None:
+        """Begin a new connection: what was not acknowledged is delivered again."""
+        self._connection += 1
+        again = [*self._unacknowledged.values(), *self._waiting]
+        self._unacknowledged = {}
+        self._waiting = deque(delivery._replace(connection=self._connection) for delivery in again)
+
+    def take(self, most: int, wait_s: float) -> list[Delivery]:  # noqa: ARG002 - in memory there is nothing to wait for
+        """See `Broker.take`."""
+        taken = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+        self._unacknowledged.update((delivery.mid, delivery) for delivery in taken)
+        return taken
+
+    def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        """See `Broker.acknowledge`."""
+        for delivery in deliveries:
+            if delivery.connection == self._connection:
+                self._unacknowledged.pop(delivery.mid, None)
+
+    def connected_since(self) -> datetime | None:
+        """See `Broker.connected_since`."""
+        return self._connected_since
