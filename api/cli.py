@@ -16,7 +16,7 @@ from ingest.history import HistoryError, import_history
 from api.composition import MIGRATIONS, Parts, history_intake, open_parts
 from api.demo import DemoOptions, run_demo
 from api.serve import Serving
-from api.settings import PREFIX, Settings, SettingsError, load_settings, unknown_variables
+from api.settings import Settings, SettingsError, given_settings, load_settings, unknown_variables
 from ingest.broker_embedded import EmbeddedBrokerError
 from ingest.clock import SystemClock
 from ingest.database import migrate as migrate_database
@@ -93,9 +93,8 @@ def demo(
 ) -> None:
     """Everything embedded, with simulated lifts."""
     settings = _settings(config)
-    given = frozenset(name for name in Settings.__struct_fields__ if PREFIX + name.upper() in os.environ)
     try:
-        code = run_demo(settings, DemoOptions(lifts=lifts, history_days=history_days), SystemClock(), given=given)
+        code = run_demo(settings, DemoOptions(lifts=lifts, history_days=history_days), SystemClock(), given=given_settings())
     except SettingsError as error:
         _refuse(error)
     except EmbeddedBrokerError as error:

@@ -128,6 +128,16 @@ def load_settings(file: Path | None, environment: Mapping[str, str] | None = Non
     raise SettingsError(faults)
 
 
+def given_settings(environment: Mapping[str, str] | None = None) -> frozenset[str]:
+    """Return the names of the settings that a variable sets."""
+    environment = os.environ if environment is None else environment
+    return frozenset(
+        name
+        for name in Settings.__struct_fields__
+        if PREFIX + name.upper() in environment or f"{PREFIX}{name.upper()}_FILE" in environment
+    )
+
+
 def unknown_variables(environment: Mapping[str, str] | None = None) -> list[str]:
     """Return the `LIFTWATCH_*` variables that name no setting: most likely misspelt, told as a warning."""
     environment = os.environ if environment is None else environment

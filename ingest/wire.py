@@ -23,6 +23,8 @@ _TOPIC = re.compile(rf"{TOPIC_ROOT}/({LIFT_ID_PATTERN})/([a-z]+)\Z")
 _LIFT_ID = re.compile(rf"{LIFT_ID_PATTERN}\Z")
 _KINDS = {kind.value: kind for kind in Kind}
 _UNKNOWN_FIELD = "unknown field"
+# What msgspec raises for bytes that are no JSON; its ValidationError (JSON, but not ours) is a DecodeError too.
+_MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Reason(StrEnum):
@@ -96,7 +98,7 @@ def decode(kind: Kind, payload: bytes) -> Decoded:
         return _refused(payload, Reason.TOO_LARGE, f"{len(payload)} bytes, at most {PAYLOAD_BYTES_MAX}")
     try:
         decoded = _PAYLOAD[kind].decode(payload)
-    except msgspec.DecodeError:  # ValidationError is one of these
+    except _MALFORMED:
         return _decode_apart(kind, payload)
     bodies = decoded if isinstance(decoded, list) else [decoded]
     return _counted(payload, Decoded(bodies, []))
@@ -108,7 +110,7 @@ def _decode_apart(kind: Kind, payload: bytes) -> Decoded:
         raw = _RAW_OBJECTS.decode(payload)
     except msgspec.ValidationError as error:
         return _refused(payload, Reason.WRONG_TYPE, str(error))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except _MALFORMED as error:
         return _refused(payload, Reason.NOT_JSON, str(error))
     objects = [bytes(item) for item in raw] if isinstance(raw, list) else [payload]
     if not objects or len(objects) > OBJECTS_MAX:
@@ -123,22 +125,24 @@ def _decode_object(kind: Kind, content: bytes, decoded: Decoded) -> None:
     try:
         decoded.bodies.append(_OBJECT[kind].decode(content))
     except msgspec.ValidationError as error:
-        if _UNKNOWN_FIELD in str(error):
-            _decode_known_fields(kind, content, decoded)
-        else:
+        if _UNKNOWN_FIELD not in str(error):
             decoded.refusals.append(_explain(content, error))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        else:
+            _decode_known_fields(kind, content, decoded)
+    except _MALFORMED as error:
         decoded.refusals.append(Refusal(content, Reason.NOT_JSON, str(error)))
 
 
 def _decode_known_fields(kind: Kind, content: bytes, decoded: Decoded) -> None:
-    fields = _FIELDS.decode(content)
-    known = {name: value for name, value in fields.items() if name in WIRE_TYPE[kind].__struct_fields__}
     try:
+        fields = _FIELDS.decode(content)
+        known = {name: value for name, value in fields.items() if name in WIRE_TYPE[kind].__struct_fields__}
         decoded.bodies.append(_OBJECT[kind].decode(_ENCODER.encode(known)))
         decoded.unknown_fields += len(fields) - len(known)
     except msgspec.ValidationError as error:
         decoded.refusals.append(_explain(content, error))
+    except _MALFORMED as error:
+        decoded.refusals.append(Refusal(content, Reason.NOT_JSON, str(error)))
 
 
 def _explain(content: bytes, error: msgspec.ValidationError) -> Refusal:

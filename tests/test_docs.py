@@ -1,0 +1,49 @@
+"""The documentation is tested: what exists stands in it."""
+
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from api.cli import app
+from api.settings import SECRETS, Settings
+from ingest.faults import CANONICAL
+from ingest.messages import Kind, readings_of
+from ingest.wire import Reason
+
+DOCS = Path(__file__).parent.parent / "docs"
+MQTT = (DOCS / "mqtt.md").read_text(encoding="utf-8")
+SETTINGS = (DOCS / "operations" / "settings.md").read_text(encoding="utf-8")
+README = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", Settings.__struct_fields__)
+def test_every_setting_stands_in_the_documentation(name: str) -> None:
+    (row,) = [line for line in SETTINGS.splitlines() if line.startswith(f"| `{name}` |")]
+    assert ("*secret*" in row) is (name in SECRETS)
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_every_field_of_the_wire_contract_stands_in_the_documentation(kind: Kind) -> None:
+    assert f"| `{kind.value}`" in MQTT
+    missing = [name for name in readings_of(kind) if name != "controller_code" and name not in MQTT]
+    assert missing == []
+
+
+def test_every_canonical_code_stands_in_the_documentation_as_it_is() -> None:
+    for code in CANONICAL.values():
+        stops = "yes" if code.stops_lift else "no"
+        safety = ", safety" if code.safety else ""
+        bacnet = "" if code.bacnet is None else code.bacnet
+        row = f"| `{code.code}` | {code.component} | {bacnet} | {code.gbt_24476 or ''} | {stops}{safety} |"
+        assert row in MQTT
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_every_reason_stands_in_the_documentation(reason: Reason) -> None:
+    assert f"`{reason.value}`" in MQTT
+
+
+def test_every_command_stands_in_the_readme() -> None:
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    assert [name for name in commands if f"`liftwatch {name}" not in README] == []
