@@ -217,7 +217,7 @@ class FleetRegister:
             for start in range(0, len(rows), _CHUNK):
                 chunk = rows[start : start + _CHUNK]
                 statement = insert_new(connection, table).values(chunk).on_conflict_do_nothing()
-                added += connection.execute(statement).rowcount
+                added += len(connection.execute(statement.returning(table.c.id)).all())
         return added
 
     def _renew_certificate(self, lift_id: str) -> None:
