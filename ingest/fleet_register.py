@@ -211,14 +211,12 @@ class FleetRegister:
         return [_struct_of(Outage, {**row, "code": row["code"] or None}) for row in rows]
 
     def _add(self, table: sa.Table, rows: list[dict[str, Any]]) -> int:
-        added = 0
         with self._engine.begin() as connection:
             _require_known(connection, {row["lift_id"] for row in rows})
-            for start in range(0, len(rows), _CHUNK):
-                chunk = rows[start : start + _CHUNK]
-                statement = insert_new(connection, table).values(chunk).on_conflict_do_nothing()
-                added += len(connection.execute(statement.returning(table.c.id)).all())
-        return added
+            if not rows:
+                return 0
+            statement = insert_new(connection, table).on_conflict_do_nothing().returning(table.c.id)
+            return len(connection.execute(statement, rows).all())
 
     def _renew_certificate(self, lift_id: str) -> None:
         newest = (

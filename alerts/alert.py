@@ -1,0 +1,123 @@
+"""An alert: what an operator must know, and its life after ISA-18.2: active or cleared, unacknowledged or acknowledged.
+
+Pure: no clock, no database. A decoded fault, an alert and a work order are three things with three lives.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from msgspec import Struct
+
+from analytics.findings import FindingKind
+from ingest.faults import ENTRAPMENT
+
+# Who stands in the history where no person acted.
+LIFTWATCH = "liftwatch"
+
+
+class AlertKind(StrEnum):
+    """The kinds that the desk concludes itself; the others carry the name of their finding."""
+
+    ENTRAPMENT = "entrapment"
+    PASSENGER_ALARM = "passenger-alarm"
+    LIFT_STOPPED = "lift-stopped"
+    NO_CONTACT = "no-contact"
+
+
+FINDING_KINDS: tuple[str, ...] = tuple(kind.value for kind in FindingKind)
+ALERT_KINDS: tuple[str, ...] = (*(kind.value for kind in AlertKind), *FINDING_KINDS)
+
+
+class AlertState(StrEnum):
+    """Whether the condition still stands, and whether a person has taken note of it."""
+
+    ACTIVE_UNACKNOWLEDGED = "active-unacknowledged"
+    ACTIVE_ACKNOWLEDGED = "active-acknowledged"
+    CLEARED_UNACKNOWLEDGED = "cleared-unacknowledged"
+    CLEARED_ACKNOWLEDGED = "cleared-acknowledged"
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether the condition still stands."""
+        return self in OPEN_STATES
+
+
+OPEN_STATES = frozenset({AlertState.ACTIVE_UNACKNOWLEDGED, AlertState.ACTIVE_ACKNOWLEDGED})
+
+
+class AlertChange(StrEnum):
+    """What can be done to the state of an alert."""
+
+    ACKNOWLEDGE = "acknowledge"
+    CLEAR = "clear"
+
+
+class IllegalTransitionError(ValueError):
+    """A change of an alert or of a work order that its state does not allow; the text says which and why."""
+
+
+LEGAL_CHANGES: Mapping[tuple[AlertState, AlertChange], AlertState] = {
+    (AlertState.ACTIVE_UNACKNOWLEDGED, AlertChange.ACKNOWLEDGE): AlertState.ACTIVE_ACKNOWLEDGED,
+    (AlertState.ACTIVE_UNACKNOWLEDGED, AlertChange.CLEAR): AlertState.CLEARED_UNACKNOWLEDGED,
+    (AlertState.ACTIVE_ACKNOWLEDGED, AlertChange.CLEAR): AlertState.CLEARED_ACKNOWLEDGED,
+    (AlertState.CLEARED_UNACKNOWLEDGED, AlertChange.ACKNOWLEDGE): AlertState.CLEARED_ACKNOWLEDGED,
+}
+
+
+def changed(state: AlertState, change: AlertChange) -> AlertState:
+    """Return the state after `change`.
+
+    Raises:
+        IllegalTransitionError: it is acknowledged, or cleared, already.
+    """
+    after = LEGAL_CHANGES.get((state, change))
+    if after is None:
+        message = f"cannot {change.value} an alert that is {state.value}"
+        raise IllegalTransitionError(message)
+    return after
+
+
+class Alert(Struct, frozen=True, kw_only=True):
+    """An alert as the journal holds it.
+
+    `priority` is 1 (at once) to 4 (plan it); `raised_at` and `cleared_at` are the instants that the evidence names
+    (the controller's clock for what a lift said), `received_at` is ours. `repeats` counts further raises while it
+    was active. `source` names the rules or clauses behind it.
+    """
+
+    id: int
+    lift_id: str
+    kind: str
+    code: str | None
+    cause: str
+    priority: int
+    state: AlertState
+    raised_at: datetime
+    received_at: datetime
+    cleared_at: datetime | None
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+    message: str
+    guidance: str
+    source: str
+    evidence: list[dict[str, Any]]
+    work_order_id: int | None
+    repeats: int
+
+
+def cause_of(kind: str, code: str | None) -> str:
+    """Return what an alert is about, which its work order shares: the canonical code, else the kind.
+
+    The cause `entrapment` belongs to the rescue alone: a finding about entrapments orders work under its own name, so
+    that a rescue is never taken for a repair that is open already.
+    """
+    if code is None or (code == ENTRAPMENT and kind != AlertKind.ENTRAPMENT):
+        return kind
+    return code
+
+
+def open_key_of(lift_id: str, kind: str, code: str | None) -> str:
+    """Return the key that one open alert of a lift and cause can hold at a time."""
+    return f"{lift_id}/{kind}/{code or ''}"

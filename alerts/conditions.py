@@ -1,0 +1,122 @@
+"""Conditions: which faults of a lift stand now, by the newest word of its controller.
+
+Messages come twice, late and out of order. What a condition is follows from the newest transition alone, so that the
+same messages in any order end in the same place, and one that came before changes nothing.
+"""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from msgspec import Struct
+from sqlalchemy.engine import Connection
+
+from alerts import tables
+from alerts.alert import AlertKind
+from ingest.database import insert_new
+from ingest.faults import CANONICAL, ENTRAPMENT
+from ingest.messages import Alarm, Body, Fault, Message
+
+ALARM_KEY = "alarm"
+
+
+class Transition(Struct, frozen=True, kw_only=True):
+    """A message that says that a condition begins or ends; `code` None: the alarm of the car."""
+
+    kind: AlertKind
+    code: str | None
+    active: bool
+    message: Message
+
+    @property
+    def key(self) -> str:
+        """Return what names the condition within its lift."""
+        return self.code or ALARM_KEY
+
+
+class Word(Struct, frozen=True, kw_only=True):
+    """What is known of a condition: the newest transition, and the number that the lift gave it."""
+
+    active: bool
+    changed_at: datetime
+    boot: str | None = None
+    seq: int | None = None
+
+    def replaces(self, earlier: "Word") -> bool:
+        """Tell whether this is newer than `earlier`.
+
+        Within one boot the lift's own numbers decide, for a clock can be set back; otherwise the controller's clock. At
+        one and the same instant the clearing is the later one: a fault that lasted no time needs nobody.
+        """
+        is_same_boot = self.boot is not None and self.boot == earlier.boot
+        if is_same_boot and self.seq is not None and earlier.seq is not None and self.seq != earlier.seq:
+            return self.seq > earlier.seq
+        return (self.changed_at, not self.active) > (earlier.changed_at, not earlier.active)
+
+
+def key_of(message: Message) -> str | None:
+    """Return what names, within its lift, the condition that a message speaks of; None where nothing could ring."""
+    body = message.body
+    if isinstance(body, Fault):
+        return None if _kind_of(body.code) is None else body.code
+    is_call = isinstance(body, Alarm) and body.type in {"button", "answered", "end"}
+    return ALARM_KEY if is_call else None
+
+
+def transition_of(message: Message) -> Transition | None:
+    """Return the transition that a message says, None where nothing begins or ends."""
+    body = message.body
+    if isinstance(body, Fault):
+        kind = _kind_of(body.code)
+        if kind is None:
+            return None
+        return Transition(kind=kind, code=body.code, active=body.phase == "raised", message=message)
+    if isinstance(body, Alarm) and body.type in {"button", "end"}:
+        active = body.type == "button"
+        return Transition(kind=AlertKind.PASSENGER_ALARM, code=None, active=active, message=message)
+    return None
+
+
+def _kind_of(code: str) -> AlertKind | None:
+    if code == ENTRAPMENT:
+        return AlertKind.ENTRAPMENT  # a lift with people in it stands too: one alert says both
+    known = CANONICAL.get(code)
+    return AlertKind.LIFT_STOPPED if known and known.stops_lift else None
+
+
+def word_of(transition: Transition) -> Word:
+    """Return what a transition makes known of its condition."""
+    body = transition.message.body
+    return Word(active=transition.active, changed_at=transition.message.measured_at, boot=body.boot, seq=body.seq)
+
+
+def accept(connection: Connection, transition: Transition) -> bool:
+    """Write a transition down; False where a newer one, or the same, is known already."""
+    word = word_of(transition)
+    row: dict[str, Any] = {"lift_id": transition.message.lift_id, "key": transition.key, **msgspec.structs.asdict(word)}
+    table = tables.condition
+    insert = insert_new(connection, table).values(row).on_conflict_do_nothing()
+    if connection.execute(insert.returning(table.c.key)).first() is not None:
+        return True
+    own = (table.c.lift_id == row["lift_id"]) & (table.c.key == row["key"])
+    known = connection.execute(sa.select(table).where(own).with_for_update()).one()
+    earlier = Word(active=known.active, changed_at=known.changed_at, boot=known.boot, seq=known.seq)
+    if not word.replaces(earlier):
+        return False
+    connection.execute(sa.update(table).where(own).values(row))
+    return True
+
+
+def evidence_of(message: Message) -> dict[str, Any]:
+    """Return a message as evidence: JSON-able, instants as RFC 3339."""
+    readings = msgspec.to_builtins(message.body)
+    frame = {name: readings.pop(name, None) for name in Body.__struct_fields__}
+    return {
+        "message": message.kind.value,
+        "measured_at": message.measured_at.isoformat(),
+        "received_at": message.received_at.isoformat(),
+        "seq": frame["seq"],
+        "boot": frame["boot"],
+        "readings": readings,
+    }

@@ -1,0 +1,274 @@
+"""The desk: who must know what, once, until it is over; and who must do what.
+
+Three things reach it: messages as they come in, before any store has seen them; the findings of an assessment; and what
+people do. Each call is one transaction of its own journal, so that a call that is repeated after a failure, or made by
+two processes at once, ends in the same alerts and orders.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import partial
+
+from msgspec import Struct
+from sqlalchemy.engine import Connection
+
+from alerts import alert_entries, conditions, order_entries
+from alerts.alert import LIFTWATCH, Alert, AlertChange, AlertKind, IllegalTransitionError
+from alerts.alert_entries import NewAlert
+from alerts.conditions import Transition, evidence_of
+from alerts.finding_alerts import apply_findings
+from alerts.journal import Journal
+from alerts.ringing import ring
+from alerts.rules import RuleBook
+from alerts.watchdog import Heard, Lost, Watchdog
+from alerts.work_orders import OrderKind, WorkOrder, moved
+from analytics.findings import Finding
+from ingest.clock import from_ms
+from ingest.fleet import Visit, VisitKind
+from ingest.fleet_register import FleetRegister
+from ingest.messages import Fault, Message
+
+
+class UnknownAlertError(LookupError):
+    """There is no alert of that id."""
+
+
+class UnknownWorkOrderError(LookupError):
+    """There is no work order of that id."""
+
+
+class DeskSettings(Struct, frozen=True, kw_only=True):
+    """When a lift is called silent.
+
+    `silence_s_max` without any message; `disconnect_grace_s` after the last will of its connection, because
+    controllers start again; `contact_write_s` is how exact the stored instant of the last message is.
+    """
+
+    silence_s_max: float = 6 * 3600
+    disconnect_grace_s: float = 60
+    contact_write_s: float = 5
+
+
+class Desk:
+    """Raises and clears alerts, opens work orders, and takes what people do with both."""
+
+    def __init__(
+        self, journal: Journal, register: FleetRegister, rules: RuleBook, settings: DeskSettings | None = None
+    ) -> None:
+        """Write into `journal`; visits that end an order go into `register`."""
+        self._journal = journal
+        self._register = register
+        self._rules = rules
+        self._settings = settings or DeskSettings()
+        self._watchdog = Watchdog(
+            silence_s_max=self._settings.silence_s_max,
+            disconnect_grace_s=self._settings.disconnect_grace_s,
+            contact_write_s=self._settings.contact_write_s,
+        )
+
+    def observe(self, messages: Sequence[Message]) -> None:
+        """Take a batch of messages, durable on return; the same batch again changes nothing.
+
+        Late messages ring nothing. Nothing is written where nothing in the batch matters.
+        """
+        said = [message for message in messages if conditions.key_of(message) is not None]
+        news = self._watchdog.news(messages)
+        if not (said or news):
+            return
+        with self._journal.writing() as connection:
+            # In one order over all processes, so that no two wait for each other; as they came within one condition.
+            for message in sorted(said, key=lambda each: (each.lift_id, conditions.key_of(each))):
+                self._take(connection, message)
+            self._write_contacts(connection, news)
+        self._watchdog.remember(news)
+
+    def apply(self, findings: Sequence[Finding], as_of: datetime) -> None:
+        """Make the alerts of findings what an assessment of the whole fleet as of `as_of` says.
+
+        New ones are raised, those that are gone are cleared. An assessment older than the newest one that was applied
+        changes nothing: another process was quicker.
+        """
+        with self._journal.writing() as connection:
+            apply_findings(connection, self._rules, findings, as_of)
+
+    def watch(self, now: datetime, receiving_since: datetime | None) -> int:
+        """Raise "no contact" for each lift whose time has passed; return how many were raised.
+
+        `receiving_since` is since when we hear the broker, None where we do not: then, and until a lift had the time
+        to be heard, nobody is called silent.
+        """
+        grace = timedelta(seconds=self._settings.disconnect_grace_s)
+        if receiving_since is None or now - receiving_since < grace or not self._journal.is_contact_due(now):
+            return 0
+        with self._journal.writing() as connection:
+            claimed = self._watchdog.claim(connection, now)
+            raised = [ring(connection, self._no_contact(lost, now)) for lost in claimed]
+        return sum(alert_id is not None for alert_id in raised)
+
+    def acknowledge(self, alert_id: int, by: str, now: datetime, note: str | None = None) -> Alert:
+        """Take note of an alert, cleared or not.
+
+        Raises:
+            UnknownAlertError: no such alert.
+            IllegalTransitionError: somebody has acknowledged it already.
+        """
+        with self._journal.writing() as connection:
+            alert = _locked_alert(connection, alert_id)
+            return alert_entries.change_alert(connection, alert, AlertChange.ACKNOWLEDGE, now, by, note)
+
+    def clear(self, alert_id: int, by: str, now: datetime, note: str) -> Alert:
+        """End an alert by hand. It rings again when the lift says so again, or the next assessment still finds it.
+
+        Raises:
+            UnknownAlertError: no such alert.
+            IllegalTransitionError: it is cleared already, or `note` gives no reason.
+        """
+        with self._journal.writing() as connection:
+            alert = _locked_alert(connection, alert_id)
+            reason = _require_words(note, "clearing an alert by hand needs a reason (note)")
+            return alert_entries.change_alert(connection, alert, AlertChange.CLEAR, now, by, reason)
+
+    def comment(self, alert_id: int, by: str, now: datetime, note: str) -> Alert:
+        """Add words to an alert's history.
+
+        Raises:
+            UnknownAlertError: no such alert.
+            IllegalTransitionError: there are no words.
+        """
+        with self._journal.writing() as connection:
+            alert = _locked_alert(connection, alert_id)
+            words = _require_words(note, "a comment needs words (note)")
+            alert_entries.note_alert(connection, alert_id, now, by, "commented", words)
+            return alert
+
+    def transition(
+        self,
+        order_id: int,
+        to: str,
+        by: str,
+        now: datetime,
+        *,
+        note: str | None = None,
+        cause_code: str | None = None,
+        assigned_to: str | None = None,
+    ) -> WorkOrder:
+        """Move a work order on. Work that is done becomes a visit in the register, where AS-02 finds it again.
+
+        Raises:
+            UnknownWorkOrderError: no such order.
+            IllegalTransitionError: not from its state, or without what it needs (`work_orders.moved`).
+            UnknownLiftError: the register does not hold the lift; the order is done all the same.
+        """
+        move = partial(moved, to=to, now=now, note=note, cause_code=cause_code, assigned_to=assigned_to)
+        with self._journal.writing() as connection:
+            order = order_entries.lock_order(connection, order_id)
+            if order is None:
+                message = f"no work order {order_id}"
+                raise UnknownWorkOrderError(message)
+            after = move(order)
+            words = _words_of(note, cause_code=cause_code, assigned_to=assigned_to)
+            order_entries.store_order(connection, after, by, now, words)
+        self._record_visit(after)
+        return after
+
+    def _take(self, connection: Connection, message: Message) -> None:
+        transition = conditions.transition_of(message)
+        if transition is None:
+            _note_answer(connection, message)
+            return
+        if not conditions.accept(connection, transition):
+            return
+        alert = alert_entries.lock_open_alert(connection, message.lift_id, transition.kind, transition.code)
+        if not transition.active and alert is not None:
+            note = f"the lift said so at {message.measured_at.isoformat()}"
+            clear = partial(alert_entries.change_alert, connection, alert, AlertChange.CLEAR, message.received_at)
+            clear(LIFTWATCH, note, cleared_at=message.measured_at)
+        elif transition.active and alert is not None:
+            alert_entries.count_repeat(connection, alert)
+        elif transition.active and not message.late:
+            ring(connection, self._alert_of(transition))
+
+    def _alert_of(self, transition: Transition) -> NewAlert:
+        message, rule = transition.message, self._rules.rule(transition.kind, transition.code)
+        floor = message.body.floor if isinstance(message.body, Fault) else None
+        return NewAlert(
+            lift_id=message.lift_id,
+            kind=transition.kind.value,
+            code=transition.code,
+            raised_at=message.measured_at,
+            received_at=message.received_at,
+            message=rule.words(lift_id=message.lift_id, code=transition.code, floor=floor),
+            evidence=[evidence_of(message)],
+            rule=rule,
+        )
+
+    def _no_contact(self, lost: Lost, now: datetime) -> NewAlert:
+        rule, reason = self._rules.rule(AlertKind.NO_CONTACT), self._watchdog.reason(lost)
+        evidence = {"last_message_at": lost.last_message_at.isoformat(), "connected": lost.connected, "reason": reason}
+        return NewAlert(
+            lift_id=lost.lift_id,
+            kind=AlertKind.NO_CONTACT.value,
+            code=None,
+            raised_at=now,
+            received_at=now,
+            message=rule.words(lift_id=lost.lift_id, reason=reason),
+            evidence=[evidence],
+            rule=rule,
+        )
+
+    def _write_contacts(self, connection: Connection, news: Sequence[Heard]) -> None:
+        self._watchdog.write(connection, news)
+        spoke_ms = {heard.lift_id: heard.spoke_ms for heard in news if heard.spoke_ms is not None}
+        # After the write: it waits for a watch that is claiming the lift at this moment, whose alert is then seen.
+        for alert in alert_entries.lock_open_no_contact(connection, spoke_ms):
+            spoke_at = from_ms(spoke_ms[alert.lift_id])
+            note = "the lift has spoken"
+            alert_entries.change_alert(connection, alert, AlertChange.CLEAR, spoke_at, LIFTWATCH, note)
+
+    def _record_visit(self, order: WorkOrder) -> None:
+        """Write the visit of an order that is done; again at each later step, should the first time have failed."""
+        kind = _visit_kind(order)
+        if order.done_at is None or kind is None:
+            return
+        visit = Visit(
+            lift_id=order.lift_id,
+            kind=kind,
+            done_at=order.done_at,
+            cause_code=order.cause_code,
+            work_order=order.number,
+        )
+        self._register.add_visits([visit])
+
+
+def _visit_kind(order: WorkOrder) -> VisitKind | None:
+    if order.kind is OrderKind.MAINTENANCE:
+        return VisitKind.MAINTENANCE
+    # People were let out; whether something was repaired too is known where a cause was found.
+    repaired = order.kind is OrderKind.REPAIR or (order.kind is OrderKind.RESCUE and order.cause_code is not None)
+    return VisitKind.REPAIR if repaired else None
+
+
+def _note_answer(connection: Connection, message: Message) -> None:
+    alert = alert_entries.lock_open_alert(connection, message.lift_id, AlertKind.PASSENGER_ALARM, None)
+    note = f"answered at {message.measured_at.isoformat()}"
+    if alert is not None and not alert_entries.is_noted(connection, alert.id, "answered", note):
+        alert_entries.note_alert(connection, alert.id, message.received_at, LIFTWATCH, "answered", note)
+
+
+def _locked_alert(connection: Connection, alert_id: int) -> Alert:
+    alert = alert_entries.lock_alert(connection, alert_id)
+    if alert is None:
+        message = f"no alert {alert_id}"
+        raise UnknownAlertError(message)
+    return alert
+
+
+def _require_words(note: str, refusal: str) -> str:
+    if not note.strip():
+        raise IllegalTransitionError(refusal)
+    return note
+
+
+def _words_of(note: str | None, *, cause_code: str | None, assigned_to: str | None) -> str | None:
+    parts = [note, assigned_to and f"assigned to {assigned_to}", cause_code and f"cause {cause_code}"]
+    return "; ".join(part for part in parts if part) or None

@@ -1,0 +1,87 @@
+"""From the findings of an assessment to alerts: raised when new, kept up to date, cleared when gone."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy.engine import Connection
+
+from alerts import tables
+from alerts.alert import LIFTWATCH, Alert, AlertChange, cause_of, open_key_of
+from alerts.alert_entries import NewAlert, change_alert, lock_open_findings, refresh_alert
+from alerts.order_entries import newest_done_order
+from alerts.ringing import ring
+from alerts.rules import RuleBook
+from analytics.findings import Finding, FindingKind
+from ingest.database import insert_new
+
+_ONLY_ROW = 1
+# What stands beside the evidence already, or would change with each assessment though nothing has happened.
+_NOT_EVIDENCE = frozenset({"lift_id", "as_of", "reason", "evidence"})
+
+
+def apply_findings(connection: Connection, rules: RuleBook, findings: Sequence[Finding], as_of: datetime) -> None:
+    """Make the alerts of findings equal to `findings`, the whole fleet's as of `as_of`.
+
+    An assessment older than the newest one that was applied changes nothing. Two processes come one after the other.
+    """
+    if not _is_newest(connection, as_of):
+        return
+    found: dict[str, Finding] = {}
+    for finding in findings:
+        found.setdefault(open_key_of(finding.lift_id, finding.kind.value, finding.code), finding)
+    known = lock_open_findings(connection)
+    for key in sorted(found):
+        _raise_or_refresh(connection, rules, found[key], known.get(key), as_of)
+    note = f"the assessment as of {as_of.isoformat()} no longer finds it"
+    for key, alert in known.items():
+        if key not in found:
+            change_alert(connection, alert, AlertChange.CLEAR, as_of, LIFTWATCH, note)
+
+
+def _is_newest(connection: Connection, as_of: datetime) -> bool:
+    """Note `as_of` as applied, unless a newer one was; holds the row, so that a second process waits here."""
+    insert = insert_new(connection, tables.applied).values(id=_ONLY_ROW, as_of=as_of)
+    is_newer = tables.applied.c.as_of <= insert.excluded.as_of
+    own = [tables.applied.c.id]
+    statement = insert.on_conflict_do_update(index_elements=own, set_={"as_of": as_of}, where=is_newer)
+    return connection.execute(statement.returning(tables.applied.c.id)).first() is not None
+
+
+def _raise_or_refresh(
+    connection: Connection, rules: RuleBook, finding: Finding, known: Alert | None, as_of: datetime
+) -> None:
+    rule = rules.rule(finding.kind.value, finding.code)
+    message = rule.words(lift_id=finding.lift_id, code=finding.code, floor=finding.floor, reason=finding.reason)
+    evidence = _evidence_of(connection, finding)
+    if known is not None:
+        refresh_alert(connection, known, message, evidence)
+        return
+    new = NewAlert(
+        lift_id=finding.lift_id,
+        kind=finding.kind.value,
+        code=finding.code,
+        raised_at=finding.found_at,
+        received_at=as_of,
+        message=message,
+        evidence=evidence,
+        rule=rule,
+    )
+    ring(connection, new)
+
+
+def _evidence_of(connection: Connection, finding: Finding) -> list[dict[str, Any]]:
+    """Return the finding's figures, what they rest on, and for a repeat repair the order that did not hold."""
+    figures = {
+        name: value
+        for name, value in msgspec.to_builtins(finding).items()
+        if name not in _NOT_EVIDENCE and value is not None
+    }
+    evidence = [figures, *finding.evidence]
+    if finding.kind is FindingKind.REPEAT_REPAIR:
+        cause = cause_of(finding.kind.value, finding.code)
+        earlier = newest_done_order(connection, finding.lift_id, cause)
+        if earlier is not None and earlier.done_at is not None:
+            evidence.append({"earlier_work_order": earlier.number, "done_at": earlier.done_at.isoformat()})
+    return evidence

@@ -1,0 +1,185 @@
+"""The journal: every alert and every work order, with its history. Kept in SQL, read here, written by the desk."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from msgspec import Struct
+from sqlalchemy.engine import Connection, Engine, RowMapping
+
+from alerts import tables
+from alerts.alert import OPEN_STATES, Alert, AlertState
+from alerts.work_orders import OrderKind, OrderState, WorkOrder
+from ingest.database import reading
+
+OPEN = "open"
+_IDS_A_QUERY = 1_000
+_T = TypeVar("_T")
+
+
+class HistoryEntry(Struct, frozen=True):
+    """One change of an alert or of a work order: when, by whom, what, and what was said."""
+
+    at: datetime
+    actor: str
+    action: str
+    note: str | None
+
+
+class Contact(Struct, frozen=True):
+    """When a lift last spoke and whether its connection stands; `due_at` None: it has been called silent."""
+
+    lift_id: str
+    last_message_at: datetime
+    connected: bool
+    due_at: datetime | None
+
+
+class Journal:
+    """Reads of alerts, work orders, histories and contacts; and the transactions in which the desk writes."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Use a migrated database."""
+        self._engine = engine
+
+    def writing(self) -> AbstractContextManager[Connection]:
+        """Give a connection whose writes are one transaction: all of them durable on exit, or none."""
+        return self._engine.begin()
+
+    def alerts(
+        self,
+        *,
+        limit: int,
+        before_id: int | None = None,
+        lift_id: str | None = None,
+        kind: str | None = None,
+        priority: int | None = None,
+        state: str | None = None,
+    ) -> list[Alert]:
+        """Return at most `limit` alerts below `before_id`, newest first; `state` is exact, or "open": not cleared."""
+        query = _page(tables.alert, limit, before_id, {"lift_id": lift_id, "kind": kind, "priority": priority})
+        if state is not None:
+            query = query.where(tables.alert.c.state.in_(_alert_states(state)))
+        with reading(self._engine) as connection:
+            return [alert_of(row) for row in connection.execute(query).mappings()]
+
+    def alert(self, alert_id: int) -> Alert | None:
+        """Return one alert, None where there is none of that id."""
+        query = sa.select(tables.alert).where(tables.alert.c.id == alert_id)
+        with reading(self._engine) as connection:
+            row = connection.execute(query).mappings().first()
+        return None if row is None else alert_of(row)
+
+    def alert_history(self, alert_id: int) -> list[HistoryEntry]:
+        """Return what happened to an alert, oldest first."""
+        history = tables.alert_history
+        return self._history(sa.select(history).where(history.c.alert_id == alert_id).order_by(history.c.id))
+
+    def work_orders(
+        self,
+        *,
+        limit: int,
+        before_id: int | None = None,
+        lift_id: str | None = None,
+        state: str | None = None,
+        kind: str | None = None,
+    ) -> list[WorkOrder]:
+        """Return at most `limit` work orders below `before_id`, newest first; `state` is exact."""
+        query = _page(tables.work_order, limit, before_id, {"lift_id": lift_id, "state": state, "kind": kind})
+        with reading(self._engine) as connection:
+            return orders_of(connection, connection.execute(query).mappings().all())
+
+    def work_order(self, order_id: int) -> WorkOrder | None:
+        """Return one work order, None where there is none of that id."""
+        query = sa.select(tables.work_order).where(tables.work_order.c.id == order_id)
+        with reading(self._engine) as connection:
+            found = orders_of(connection, connection.execute(query).mappings().all())
+        return found[0] if found else None
+
+    def work_order_history(self, order_id: int) -> list[HistoryEntry]:
+        """Return what happened to a work order, oldest first."""
+        history = tables.work_order_history
+        return self._history(sa.select(history).where(history.c.work_order_id == order_id).order_by(history.c.id))
+
+    def open_alert_counts(self, lift_ids: Sequence[str]) -> dict[str, int]:
+        """Return how many alerts of each lift are not cleared; a lift without any has 0."""
+        counts = dict.fromkeys(lift_ids, 0)
+        with reading(self._engine) as connection:
+            for chunk in chunks(list(counts)):
+                query = (
+                    sa.select(tables.alert.c.lift_id, sa.func.count().label("open_alerts"))
+                    .where(tables.alert.c.lift_id.in_(chunk), tables.alert.c.open_key.is_not(None))
+                    .group_by(tables.alert.c.lift_id)
+                )
+                counts.update((row.lift_id, row.open_alerts) for row in connection.execute(query))
+        return counts
+
+    def contacts(self, lift_ids: Sequence[str] | None = None) -> dict[str, Contact]:
+        """Return when lifts last spoke, by id: of all that ever did, or of those asked for."""
+        query = sa.select(tables.contact).order_by(tables.contact.c.lift_id)
+        queries = (
+            [query]
+            if lift_ids is None
+            else [query.where(tables.contact.c.lift_id.in_(chunk)) for chunk in chunks(list(lift_ids))]
+        )
+        with reading(self._engine) as connection:
+            rows = [row for each in queries for row in connection.execute(each)]
+        return {row.lift_id: Contact(row.lift_id, row.last_message_at, row.connected, row.due_at) for row in rows}
+
+    def is_contact_due(self, now: datetime) -> bool:
+        """Tell whether the time of any lift has passed without a message; asks without taking a lock."""
+        query = sa.select(tables.contact.c.lift_id).where(tables.contact.c.due_at <= now).limit(1)
+        with reading(self._engine) as connection:
+            return connection.execute(query).first() is not None
+
+    def _history(self, query: sa.Select[Any]) -> list[HistoryEntry]:
+        with reading(self._engine) as connection:
+            rows = connection.execute(query)
+            return [HistoryEntry(row.at, row.actor, row.action, row.note) for row in rows]
+
+
+def alert_of(row: RowMapping) -> Alert:
+    """Return the alert that a row of its table holds."""
+    return Alert(**{**{name: row[name] for name in Alert.__struct_fields__}, "state": AlertState(row["state"])})
+
+
+def orders_of(connection: Connection, rows: Sequence[RowMapping]) -> list[WorkOrder]:
+    """Return the work orders that rows of their table hold, with the alerts that led to them."""
+    alert_ids: dict[int, list[int]] = {row["id"]: [] for row in rows}
+    link = tables.alert.c.work_order_id
+    for chunk in chunks(list(alert_ids)):
+        query = sa.select(link, tables.alert.c.id).where(link.in_(chunk)).order_by(tables.alert.c.id)
+        for order_id, alert_id in connection.execute(query):
+            alert_ids[order_id].append(alert_id)
+    return [_order_of(row, alert_ids[row["id"]]) for row in rows]
+
+
+def chunks(values: list[_T]) -> Iterator[list[_T]]:
+    """Cut a list into pieces that fit one query: databases bound the number of parameters."""
+    return (values[start : start + _IDS_A_QUERY] for start in range(0, len(values), _IDS_A_QUERY))
+
+
+def _order_of(row: RowMapping, alert_ids: list[int]) -> WorkOrder:
+    derived: dict[str, Any] = {
+        "alert_ids": alert_ids,
+        "kind": OrderKind(row["kind"]),
+        "state": OrderState(row["state"]),
+    }
+    stored = {name: row[name] for name in WorkOrder.__struct_fields__ if name not in derived}
+    return WorkOrder(**stored, **derived)
+
+
+def _page(table: sa.Table, limit: int, before_id: int | None, equal: dict[str, object]) -> sa.Select[Any]:
+    query = sa.select(table).order_by(table.c.id.desc()).limit(limit)
+    if before_id is not None:
+        query = query.where(table.c.id < before_id)
+    for name, value in equal.items():
+        if value is not None:
+            query = query.where(table.c[name] == value)
+    return query
+
+
+def _alert_states(state: str) -> list[str]:
+    return sorted(OPEN_STATES) if state == OPEN else [state]

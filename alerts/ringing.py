@@ -1,0 +1,37 @@
+"""Raising an alert: the alert itself, and the one work order of its lift and cause."""
+
+from sqlalchemy.engine import Connection
+
+from alerts.alert_entries import NewAlert, open_alert
+from alerts.order_entries import link_alert, lock_undone_order, open_order
+from alerts.work_orders import WorkOrder
+
+# Somebody else may open an order between our look and our insert, and end it again before our next look.
+_TRIES_MAX = 3
+
+
+def ring(connection: Connection, new: NewAlert) -> int | None:
+    """Raise an alert and see to its order; return the alert's id, None where lift and cause have an open one.
+
+    An order of the same lift and cause on which there is work to do takes the alert in, whatever its rule says;
+    otherwise a new one is opened where the rule asks for it.
+    """
+    alert_id = open_alert(connection, new)
+    if alert_id is None:
+        return None
+    order = _order_for(connection, new)
+    if order is not None:
+        link_alert(connection, order, alert_id, new)
+    return alert_id
+
+
+def _order_for(connection: Connection, new: NewAlert) -> WorkOrder | None:
+    for _ in range(_TRIES_MAX):
+        order = lock_undone_order(connection, new.lift_id, new.cause)
+        if order is not None or new.rule.opens_order is None:
+            return order
+        order = open_order(connection, new, new.rule.opens_order)
+        if order is not None:
+            return order
+    message = f"no work order could be opened for {new.lift_id}, {new.cause}"
+    raise RuntimeError(message)

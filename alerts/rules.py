@@ -1,0 +1,120 @@
+"""The rules of alerts as data: priority, words, guidance, source, and which work order an alert opens."""
+
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from string import Formatter
+from typing import Annotated
+
+import msgspec
+import yaml
+from msgspec import Meta, Struct
+
+from alerts.alert import ALERT_KINDS
+from alerts.work_orders import OrderKind
+from ingest.faults import CANONICAL
+
+Words = Annotated[str, Meta(min_length=1, max_length=1_000)]
+WORDS_OF_MESSAGES = frozenset({"lift_id", "fault", "where", "reason"})
+
+
+class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What happens when an alert of `kind` (and of one of `codes`, where they are given) is raised.
+
+    `priority` is 1 (at once) to 4 (plan it); `opens_order` None: no work order by itself; `arrive_within_min` counts
+    from receipt.
+    """
+
+    kind: Words
+    codes: list[Words] = []
+    priority: Annotated[int, Meta(ge=1, le=4)]
+    message: Words
+    guidance: Words
+    source: Words
+    opens_order: OrderKind | None = None
+    arrive_within_min: Annotated[int, Meta(ge=1, le=10_080)] | None = None
+
+    def words(self, *, lift_id: str, code: str | None = None, floor: int | None = None, reason: str = "") -> str:
+        """Return the message for an operator."""
+        fault = code.replace("-", " ") if code else ""
+        where = "" if floor is None else f", floor {floor}"
+        return self.message.format_map({"lift_id": lift_id, "fault": fault, "where": where, "reason": reason})
+
+
+class RuleBookError(ValueError):
+    """A file of rules that cannot be used; the text says which file and everything that is wrong with it."""
+
+
+class RuleBook:
+    """Exactly one rule for each kind of alert, and for those codes of a kind that have a rule of their own."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        """Hold rules that are complete and do not contradict each other.
+
+        Raises:
+            RuleBookError: a kind without a rule or with two, a kind or code that does not exist, a message with words
+                that nothing fills in, or an arrival clock without an order.
+        """
+        faults = [*_faults_of_book(rules), *(fault for rule in rules for fault in _faults_of_rule(rule))]
+        if faults:
+            raise RuleBookError("; ".join(faults))
+        self.rules = tuple(rules)
+        self._by_key: Mapping[tuple[str, str | None], Rule] = {key: rule for rule in rules for key in _keys(rule)}
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> "RuleBook":
+        """Return the rules in the YAML file `path`; those that ship with Liftwatch where it is None.
+
+        Raises:
+            RuleBookError: not YAML, not rules, or not a complete book.
+        """
+        source = resources.files("alerts").joinpath("rules.yaml") if path is None else path
+        try:
+            document = msgspec.convert(yaml.safe_load(source.read_bytes()), _Document)
+            return cls(document.rules)
+        except (yaml.YAMLError, msgspec.ValidationError, RuleBookError) as error:
+            message = f"{path or 'alerts/rules.yaml'}: {error}"
+            raise RuleBookError(message) from error
+
+    def rule(self, kind: str, code: str | None = None) -> Rule:
+        """Return the rule for an alert: that of its code where there is one, else that of its kind.
+
+        Raises:
+            KeyError: no such kind; a book that could be made holds every kind.
+        """
+        return self._by_key.get((kind, code)) or self._by_key[(kind, None)]
+
+
+class _Document(Struct, frozen=True, forbid_unknown_fields=True):
+    rules: list[Rule]
+
+
+def _keys(rule: Rule) -> list[tuple[str, str | None]]:
+    return [(rule.kind, code) for code in rule.codes] or [(rule.kind, None)]
+
+
+def _faults_of_book(rules: Sequence[Rule]) -> list[str]:
+    keys = [key for rule in rules for key in _keys(rule)]
+    twice = sorted({f"{kind} {code or ''}".strip() for kind, code in keys if keys.count((kind, code)) > 1})
+    without = [kind for kind in ALERT_KINDS if (kind, None) not in keys]
+    return [*(f"two rules for {name}" for name in twice), *(f"no rule for {kind}" for kind in without)]
+
+
+def _faults_of_rule(rule: Rule) -> list[str]:
+    faults = []
+    if rule.kind not in ALERT_KINDS:
+        faults.append(f"{rule.kind}: no such kind of alert")
+    faults += [f"{rule.kind}: {code} is not a canonical fault code" for code in rule.codes if code not in CANONICAL]
+    if rule.arrive_within_min is not None and rule.opens_order is None:
+        faults.append(f"{rule.kind}: arrive_within_min without opens_order")
+    return faults + _faults_of_message(rule)
+
+
+def _faults_of_message(rule: Rule) -> list[str]:
+    try:
+        parts = [part for part in Formatter().parse(rule.message) if part[1] is not None]
+    except ValueError as error:
+        return [f"{rule.kind}: message: {error}"]
+    # A name alone: with a format behind it, a message could fail when it is needed.
+    unknown = [name for _, name, form, conversion in parts if form or conversion or name not in WORDS_OF_MESSAGES]
+    return [f"{rule.kind}: message: nothing fills in {{{name}}}" for name in unknown]

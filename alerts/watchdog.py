@@ -1,0 +1,134 @@
+"""Silence: when each lift last spoke, and by when it has to speak again, as stored instants.
+
+A restart forgets nothing, and several processes need no lock: a lift whose `due_at` has passed is claimed by one
+conditional UPDATE. The contract has no heartbeat, so that a quiet lift is given hours; the last will of a lift's
+connection shortens that to the time that a controller needs to start again.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from msgspec import Struct
+from sqlalchemy.engine import Connection
+
+from alerts import tables
+from ingest.clock import from_ms
+from ingest.database import insert_new
+from ingest.messages import Message, State
+
+
+class Heard(Struct, frozen=True, kw_only=True):
+    """What a batch tells of one lift's contact.
+
+    `spoke_ms` is our clock at its newest message (None: nothing but a last will); `lost_ms` is our clock at a last
+    will with no message behind it.
+    """
+
+    lift_id: str
+    spoke_ms: int | None
+    lost_ms: int | None
+
+
+class Lost(Struct, frozen=True):
+    """A lift that has been claimed as silent."""
+
+    lift_id: str
+    last_message_at: datetime
+    connected: bool
+
+
+class Watchdog:
+    """Keeps `contact`. What it remembers in memory saves writes and is safe to lose."""
+
+    def __init__(self, *, silence_s_max: float, disconnect_grace_s: float, contact_write_s: float) -> None:
+        """Call a lift silent after `silence_s_max`, or `disconnect_grace_s` after its last will.
+
+        A lift that speaks all the time is written down once in `contact_write_s`, not for every message.
+        """
+        # Half of the silence at most, so that a lift that speaks all the time is never called silent between writes.
+        write_s = min(contact_write_s, silence_s_max / 2)
+        self._silence = timedelta(seconds=silence_s_max)
+        self._grace = timedelta(seconds=disconnect_grace_s)
+        self._write_ms = round(write_s * 1000)
+        self._written: dict[str, Heard] = {}
+
+    def news(self, messages: Sequence[Message]) -> list[Heard]:
+        """Return what has to be written of a batch, ordered by lift."""
+        heard: dict[str, Heard] = {}
+        for message in messages:
+            heard[message.lift_id] = _heard(heard.get(message.lift_id), message)
+        return [heard[lift_id] for lift_id in sorted(heard) if self._is_news(heard[lift_id])]
+
+    def write(self, connection: Connection, news: Sequence[Heard]) -> None:
+        """Write contacts down; what another process wrote later stays."""
+        spoke = [self._spoke_row(heard) for heard in news if heard.spoke_ms is not None]
+        lost = [self._lost_row(heard) for heard in news if heard.spoke_ms is None]
+        table = tables.contact
+        insert = insert_new(connection, table)
+        is_newer = table.c.last_message_at <= insert.excluded.last_message_at
+        own = [table.c.lift_id]
+        if spoke:
+            every = {name: insert.excluded[name] for name in ("last_message_at", "connected", "due_at")}
+            connection.execute(insert.on_conflict_do_update(index_elements=own, set_=every, where=is_newer), spoke)
+        if lost:
+            # A lift that has been called silent stays called; a will that is told again changes nothing.
+            due_at = sa.case((table.c.due_at.is_(None), None), else_=insert.excluded.due_at)
+            fallen = insert.on_conflict_do_update(
+                index_elements=own, set_={"connected": False, "due_at": due_at}, where=is_newer & table.c.connected
+            )
+            connection.execute(fallen, lost)
+
+    def remember(self, news: Sequence[Heard]) -> None:
+        """Note what has been committed, so that it is not written again for a while."""
+        self._written.update({heard.lift_id: heard for heard in news})
+
+    def claim(self, connection: Connection, now: datetime) -> list[Lost]:
+        """Take every lift whose time has passed, so that nobody else does; ordered by lift."""
+        table = tables.contact
+        # In one order and past rows that somebody is writing: they are looked at again the next time.
+        late = sa.select(table.c.lift_id).where(table.c.due_at <= now).order_by(table.c.lift_id)
+        is_late = table.c.lift_id.in_(late.with_for_update(skip_locked=True)) & (table.c.due_at <= now)
+        claim = sa.update(table).where(is_late).values(due_at=None)
+        rows = connection.execute(claim.returning(table.c.lift_id, table.c.last_message_at, table.c.connected)).all()
+        return sorted((Lost(*row) for row in rows), key=lambda lost: lost.lift_id)
+
+    def reason(self, lost: Lost) -> str:
+        """Return why a lift is called silent, for an operator."""
+        last = f"last message {lost.last_message_at:%Y-%m-%d %H:%M} UTC"
+        if not lost.connected:
+            return f"its connection was lost, {last}"
+        return f"nothing for {self._silence.total_seconds() / 3600:g} h, {last}"
+
+    def _is_news(self, heard: Heard) -> bool:
+        known = self._written.get(heard.lift_id)
+        if known is None or (known.lost_ms is None) != (heard.lost_ms is None):
+            return True
+        if heard.spoke_ms is None:
+            return False
+        return known.spoke_ms is None or abs(heard.spoke_ms - known.spoke_ms) >= self._write_ms
+
+    def _spoke_row(self, heard: Heard) -> dict[str, object]:
+        assert heard.spoke_ms is not None
+        spoke_at = from_ms(heard.spoke_ms)
+        due_at = spoke_at + self._silence if heard.lost_ms is None else from_ms(heard.lost_ms) + self._grace
+        connected = heard.lost_ms is None
+        return {"lift_id": heard.lift_id, "last_message_at": spoke_at, "connected": connected, "due_at": due_at}
+
+    def _lost_row(self, heard: Heard) -> dict[str, object]:
+        assert heard.lost_ms is not None
+        lost_at = from_ms(heard.lost_ms)
+        return {
+            "lift_id": heard.lift_id,
+            "last_message_at": lost_at,
+            "connected": False,
+            "due_at": lost_at + self._grace,
+        }
+
+
+def _heard(earlier: Heard | None, message: Message) -> Heard:
+    spoke_ms = earlier.spoke_ms if earlier else None
+    if isinstance(message.body, State) and message.body.connected is False:
+        return Heard(lift_id=message.lift_id, spoke_ms=spoke_ms, lost_ms=message.received_ms)
+    spoke_ms = message.received_ms if spoke_ms is None else max(spoke_ms, message.received_ms)
+    return Heard(lift_id=message.lift_id, spoke_ms=spoke_ms, lost_ms=None)

@@ -1,0 +1,83 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alerts.alert import (
+    ALERT_KINDS,
+    OPEN_STATES,
+    AlertChange,
+    AlertState,
+    IllegalTransitionError,
+    cause_of,
+    changed,
+    open_key_of,
+)
+
+ACTIVE, ACKNOWLEDGED = AlertState.ACTIVE_UNACKNOWLEDGED, AlertState.ACTIVE_ACKNOWLEDGED
+CLEARED, OVER = AlertState.CLEARED_UNACKNOWLEDGED, AlertState.CLEARED_ACKNOWLEDGED
+
+
+@pytest.mark.parametrize(
+    ("before", "change", "after"),
+    [
+        (ACTIVE, AlertChange.ACKNOWLEDGE, ACKNOWLEDGED),
+        (ACTIVE, AlertChange.CLEAR, CLEARED),
+        (ACKNOWLEDGED, AlertChange.CLEAR, OVER),
+        (CLEARED, AlertChange.ACKNOWLEDGE, OVER),
+    ],
+)
+def test_an_alert_is_acknowledged_and_cleared_in_either_order(
+    before: AlertState, change: AlertChange, after: AlertState
+) -> None:
+    assert changed(before, change) is after
+
+
+@pytest.mark.parametrize(
+    ("state", "change"),
+    [
+        (ACKNOWLEDGED, AlertChange.ACKNOWLEDGE),
+        (OVER, AlertChange.ACKNOWLEDGE),
+        (CLEARED, AlertChange.CLEAR),
+        (OVER, AlertChange.CLEAR),
+    ],
+)
+def test_nothing_is_acknowledged_or_cleared_twice(state: AlertState, change: AlertChange) -> None:
+    with pytest.raises(IllegalTransitionError, match=f"{change.value} an alert that is {state.value}"):
+        changed(state, change)
+
+
+@given(st.lists(st.sampled_from(AlertChange)))
+def test_whatever_is_tried_each_change_happens_at_most_once(attempts: list[AlertChange]) -> None:
+    state, made = ACTIVE, []
+    for change in attempts:
+        try:
+            state = changed(state, change)
+        except IllegalTransitionError:
+            continue
+        made.append(change)
+    assert len(made) == len(set(made)) == len(set(attempts))
+    assert state.is_open is (AlertChange.CLEAR not in attempts)
+
+
+def test_an_alert_is_open_until_it_is_cleared() -> None:
+    assert {state for state in AlertState if state.is_open} == OPEN_STATES == {ACTIVE, ACKNOWLEDGED}
+
+
+def test_there_are_eleven_kinds_and_no_two_share_a_name() -> None:
+    assert len(ALERT_KINDS) == len(set(ALERT_KINDS)) == 11
+
+
+def test_the_cause_is_the_fault_code_or_else_the_kind() -> None:
+    assert cause_of("lift-stopped", "door-closing-fault") == "door-closing-fault"
+    assert cause_of("repeated-fault", "door-closing-fault") == "door-closing-fault"
+    assert cause_of("no-contact", None) == "no-contact"
+
+
+def test_only_a_rescue_has_the_cause_entrapment_so_that_a_repair_never_takes_its_place() -> None:
+    assert cause_of("entrapment", "entrapment") == "entrapment"
+    assert cause_of("repeated-fault", "entrapment") == "repeated-fault"
+
+
+def test_two_causes_of_one_lift_have_two_keys() -> None:
+    keys = {open_key_of(lift, kind, code) for lift in "AB" for kind in ALERT_KINDS for code in (None, "overspeed")}
+    assert len(keys) == 2 * 11 * 2
