@@ -11,6 +11,7 @@ import msgspec
 import structlog
 import typer
 from analytics.regimes import REGIMES
+from ingest.fleet_register import UnknownLiftError
 from ingest.history import HistoryError, import_history
 
 from api.composition import MIGRATIONS, Parts, history_intake, open_parts
@@ -94,7 +95,9 @@ def demo(
     """Everything embedded, with simulated lifts."""
     settings = _settings(config)
     try:
-        code = run_demo(settings, DemoOptions(lifts=lifts, history_days=history_days), SystemClock(), given=given_settings())
+        code = run_demo(
+            settings, DemoOptions(lifts=lifts, history_days=history_days), SystemClock(), given=given_settings()
+        )
     except SettingsError as error:
         _refuse(error)
     except EmbeddedBrokerError as error:
@@ -159,7 +162,7 @@ def assess(
     parts = _parts(_settings(config))
     try:
         findings = parts.assessment.assess(_instant(as_of) if as_of else parts.clock.now(), lift or None)
-    except StoreUnavailableError as error:
+    except (StoreUnavailableError, UnknownLiftError) as error:
         _tell(str(error))
         raise typer.Exit(1) from error
     finally:
@@ -215,3 +218,7 @@ def migrate(config: Config = None) -> None:
 def check_settings(config: Config = None) -> None:
     """Say whether the settings can be used; every fault is named, exit code 2."""
     sys.stdout.write(f"{_settings(config)!r}\n")
+
+
+if __name__ == "__main__":
+    main()

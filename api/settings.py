@@ -278,7 +278,7 @@ _PARSERS: dict[str, Callable[[object], Any]] = {
 }
 
 
-def _parsed(name: str, value: object, source: str, faults: list[str]) -> object:
+def _parsed(name: str, value: object, source: str, faults: list[str]) -> Any:  # noqa: ANN401 - each setting its own
     try:
         return _PARSERS.get(name, _seconds)(value)
     except ValueError as error:

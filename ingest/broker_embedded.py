@@ -26,7 +26,7 @@ autosave_interval 1000
 autosave_on_changes true
 max_queued_messages 0
 max_inflight_messages 0
-message_size_limit 1048576
+max_packet_size 1048576
 log_type error
 log_type warning
 """

@@ -110,8 +110,7 @@ class FleetRegister:
     def register(self, lifts: Iterable[Lift], registered_at: datetime) -> int:
         """Add lifts, or replace what is known of them (`registered_at` stays); return how many there were."""
         rows = [_lift_row(item) for item in lifts]
-        sites = {item["site_id"]: item.pop("site_name") for item in rows}
-        sites.pop(None, None)
+        sites = _sites_of(rows)
         with self._engine.begin() as connection:
             for site_id, name in sites.items():
                 _upsert_site(connection, site_id, name)
@@ -241,6 +240,16 @@ _LIFTS = sa.select(lift, site.c.name.label("site_name")).join_from(lift, site, i
 
 def _lift_row(item: Lift) -> dict[str, Any]:
     return structs.asdict(item)
+
+
+def _sites_of(rows: list[dict[str, Any]]) -> dict[str, str | None]:
+    """Take the sites' names out of the rows of lifts; a row without the name does not forget it."""
+    sites: dict[str, str | None] = {}
+    for row in rows:
+        name = row.pop("site_name")
+        if row["site_id"] is not None:
+            sites[row["site_id"]] = name or sites.get(row["site_id"])
+    return sites
 
 
 def _lift_of(row: RowMapping) -> RegisteredLift:

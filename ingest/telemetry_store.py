@@ -1,18 +1,26 @@
 """The telemetry store: one port, and its form in memory. One contract suite holds every form of it.
 
 Windows are half open: a message belongs to [since, until) by its controller's clock (`measured_at`).
+
+Messages of one lift and kind with the same `key_ns` are one message. Which copy's `received_ms` and `late` remain is
+left to the store. A message comes back as `as_stored` says: its readings unchanged, its `at` in milliseconds.
 """
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from msgspec import Struct, structs
+from msgspec import UNSET, Struct, structs
 
 from ingest.clock import from_ms, to_ms
-from ingest.messages import SUB_MS_DIGITS, Fault, Kind, Message, State, readings_of
+from ingest.messages import STORED_TYPE, SUB_MS_DIGITS, Fault, Kind, Message, State, readings_of
 
 PAGE_MAX = 10_000
+WINDOW_MAX = timedelta(days=36_525)
+# What an instant in nanoseconds can be: 64 bits, less the two ends that InfluxDB keeps for itself. Years 1677 to 2262.
+KEY_NS_MIN, KEY_NS_MAX = -(2**63) + 2, 2**63 - 2
+
+Scalar = bool | int | float | str
 
 
 class StoreUnavailableError(Exception):
@@ -77,7 +85,7 @@ class TelemetryStore(Protocol):
         Windows begin at whole multiples of `every` since 1970 UTC; the first and the last may be cut by the bounds.
 
         Raises:
-            ValueError: the kind has no such reading, it is no number, or `every` is not at least a millisecond.
+            ValueError: the kind has no such reading, it is no number, or `every` is not 1 ms to 100 years.
         """
         ...
 
@@ -115,17 +123,75 @@ def numeric_reading(kind: Kind, reading: str) -> str:
     return reading
 
 
+def window_width_ms(every: timedelta) -> int:
+    """Return the width of a window in whole milliseconds.
+
+    Raises:
+        ValueError: `every` is not 1 ms to 100 years.
+    """
+    width_ms = every // timedelta(milliseconds=1)
+    if width_ms < 1 or every > WINDOW_MAX:
+        message = f"a window is 1 ms to {WINDOW_MAX.days} days wide, not {every}"
+        raise ValueError(message)
+    return width_ms
+
+
 def window_start(instant: datetime, every: timedelta) -> datetime:
     """Return the start of the window of width `every` that holds `instant`.
 
     Raises:
-        ValueError: `every` is not at least a millisecond.
+        ValueError: `every` is not 1 ms to 100 years.
     """
-    every_ms = every // timedelta(milliseconds=1)
-    if every_ms < 1:
-        message = "a window is at least one millisecond wide"
-        raise ValueError(message)
-    return from_ms(to_ms(instant) // every_ms * every_ms)
+    width_ms = window_width_ms(every)
+    return from_ms(to_ms(instant) // width_ms * width_ms)
+
+
+def key_bounds(since: datetime, until: datetime) -> tuple[int, int]:
+    """Return [since, until) as bounds of `key_ns`, cut to what a store can hold."""
+    start, end = (min(max(to_ms(at) * SUB_MS_DIGITS, KEY_NS_MIN), KEY_NS_MAX) for at in (since, until))
+    return start, end
+
+
+def storable_key_ns(message: Message) -> int:
+    """Return `key_ns` of a message (`as_stored`) if a store can hold it.
+
+    Raises:
+        StoreRefusedError: it was measured before 1677 or after 2262.
+    """
+    key_ns = message.key_ns
+    if not KEY_NS_MIN <= key_ns < KEY_NS_MAX:
+        text = f"{message.lift_id}: {message.measured_ms} ms since 1970 is outside the years 1677 to 2262"
+        raise StoreRefusedError(text)
+    return key_ns
+
+
+def as_stored(message: Message) -> Message:
+    """Return the message as every store gives it back: `at` is `measured_ms`; where there was none, there is none."""
+    at = message.body.at
+    if at is UNSET or (at == message.measured_ms and isinstance(at, int)):
+        return message
+    return structs.replace(message, body=structs.replace(message.body, at=message.measured_ms))
+
+
+class Frame(Struct, frozen=True, kw_only=True):
+    """What a store keeps of a message beside its readings. `dated`: it came with an `at`."""
+
+    lift_id: str
+    kind: Kind
+    key_ns: int
+    received_ms: int
+    late: bool
+    dated: bool
+
+
+def restored(frame: Frame, known: dict[str, Scalar]) -> Message:
+    """Return the message that was stored; `known` holds `seq`, `boot` and the readings that have a value.
+
+    Nothing is validated again: what was accepted once stays readable when the contract's bounds have moved since.
+    """
+    measured_ms = frame.key_ns // SUB_MS_DIGITS
+    body = STORED_TYPE[frame.kind](at=measured_ms if frame.dated else UNSET, **known)  # type: ignore[arg-type]
+    return Message(frame.lift_id, frame.kind, measured_ms, frame.received_ms, body, frame.late)
 
 
 class MemoryTelemetryStore:
@@ -137,11 +203,13 @@ class MemoryTelemetryStore:
 
     def write(self, messages: Sequence[Message]) -> None:
         """See `TelemetryStore.write`."""
-        for message in messages:
-            self._rows.setdefault((message.lift_id, message.kind, message.key_ns), message)
+        stored = [as_stored(message) for message in messages]
+        keys = [(message.lift_id, message.kind, storable_key_ns(message)) for message in stored]
+        for key, message in zip(keys, stored, strict=True):
+            self._rows.setdefault(key, message)
 
     def _select(self, kind: Kind, since: datetime, until: datetime, lift_id: str | None) -> list[Message]:
-        start, end = to_ms(since) * SUB_MS_DIGITS, to_ms(until) * SUB_MS_DIGITS
+        start, end = key_bounds(since, until)
         found = [
             (key, message)
             for key, message in self._rows.items()
@@ -181,7 +249,8 @@ class MemoryTelemetryStore:
     ) -> list[Aggregate]:
         """See `TelemetryStore.aggregates`."""
         numeric_reading(kind, reading)
-        windows: dict[datetime, list[float]] = {window_start(since, every): []}
+        window_width_ms(every)
+        windows: dict[datetime, list[float]] = {}
         for message in self._select(kind, since, until, lift_id):
             value = getattr(message.body, reading)
             if value is not None:
@@ -189,7 +258,6 @@ class MemoryTelemetryStore:
         return [
             Aggregate(start_at, len(values), sum(values) / len(values), min(values), max(values))
             for start_at, values in sorted(windows.items())
-            if values
         ]
 
     def faults(self, since: datetime, until: datetime, lift_id: str | None = None) -> list[Message]:

@@ -47,6 +47,11 @@ def test_registering_again_replaces_what_is_known_and_keeps_since_when(register:
     assert (found.lift.maker, found.lift.site_name, found.registered_at) == ("New", "Name", NOW)
 
 
+def test_a_lift_that_does_not_tell_its_sites_name_does_not_make_it_forgotten(register: FleetRegister) -> None:
+    register.register([Lift(lift_id="L1", site_id="S", site_name="Name"), Lift(lift_id="L2", site_id="S")], NOW)
+    assert [item.lift.site_name for item in register.lifts()] == ["Name", "Name"]
+
+
 def test_a_lift_that_is_known_is_not_overwritten_by_its_first_message(register: FleetRegister) -> None:
     register.register([Lift(lift_id="L1", maker="Example")], NOW)
     register.add_if_unknown(["L1", "L2"], NOW)

@@ -1,5 +1,6 @@
 """The demonstration's own brokers, and MQTT 3.1.1 where a broker speaks nothing newer."""
 
+import shutil
 import time
 from pathlib import Path
 
@@ -7,7 +8,6 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from ingest import broker_embedded
 from ingest.broker_embedded import EmbeddedBroker, EmbeddedBrokerError
 from ingest.broker_paho import PahoBroker, parse_broker_url
 from ingest.clock import SystemClock
@@ -19,7 +19,7 @@ from tests.service import until
 def embedded(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EmbeddedBroker:
     if request.param == "amqtt":
         pytest.importorskip("amqtt")
-        monkeypatch.setattr(broker_embedded.shutil, "which", lambda *_args, **_named: None)
+        monkeypatch.setattr(shutil, "which", lambda *_args, **_named: None)
     broker = EmbeddedBroker(free_port(), tmp_path)
     if broker.name != request.param:
         pytest.skip("mosquitto is not installed")

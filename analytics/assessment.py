@@ -1,0 +1,158 @@
+"""The fleet assessed as of an instant: what the register and the store held then, turned into findings."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+
+from msgspec import Struct, structs
+
+from analytics.due import (
+    BarredTrips,
+    DutyRecord,
+    barred_from,
+    barred_use,
+    certification_as_of,
+    due_finding,
+    utc_date,
+)
+from analytics.findings import Finding
+from analytics.occurrences import Occurrence, joined, occurrences, outage_occurrences
+from analytics.recurrence import repeat_repairs, repeated_faults
+from analytics.regimes import duties_of
+from analytics.settings import AssessmentSettings
+from ingest.clock import from_ms, to_ms
+from ingest.fleet import Inspection, Outage, Visit, VisitKind
+from ingest.fleet_register import FleetRegister, RegisteredLift, UnknownLiftError
+from ingest.messages import Kind, Message
+from ingest.telemetry_store import TelemetryStore
+
+__all__ = ["Assessment", "AssessmentSettings"]
+
+# Read before the window begins, so that a fault that is only said again inside it is not taken for a new one.
+_SAID_BEFORE = timedelta(days=1)
+
+
+class _Known(Struct):
+    """What the register and the store hold of the lifts that are assessed, nothing of it later than the instant."""
+
+    lifts: list[RegisteredLift]
+    visits: list[Visit]
+    inspections: dict[str, list[Inspection]]
+    occurrences: list[Occurrence]
+
+
+class Assessment:
+    """Assesses lifts as of any instant. Keeps nothing: the same data give the same findings."""
+
+    def __init__(
+        self, register: FleetRegister, store: TelemetryStore, settings: AssessmentSettings | None = None
+    ) -> None:
+        """Read from `register` and `store`, and judge by `settings`."""
+        self._register = register
+        self._store = store
+        self._settings = settings or AssessmentSettings()
+
+    def assess(self, as_of: datetime, lift_ids: Sequence[str] | None = None) -> list[Finding]:
+        """Return the findings of the lifts (all where None) as of an instant, ordered by lift, kind and code.
+
+        Nothing that happened after `as_of` counts, and what was open then is open, whatever is known by now. What
+        happened before and was told later does count.
+
+        Raises:
+            UnknownLiftError: `lift_ids` names a lift that is not registered.
+            StoreUnavailableError: the store cannot answer now.
+        """
+        known = self._read(as_of, lift_ids)
+        findings = repeated_faults(known.occurrences, as_of, self._settings)
+        findings += repeat_repairs(known.occurrences, known.visits, as_of, self._settings)
+        findings += self._due(known, as_of)
+        return sorted(findings, key=lambda item: (item.lift_id, item.kind.value, item.code or ""))
+
+    def _read(self, as_of: datetime, lift_ids: Sequence[str] | None) -> _Known:
+        since = as_of - self._window()
+        until = from_ms(to_ms(as_of) + 1)  # the store's windows leave out their end
+        if lift_ids is None:
+            outages = self._register.outages(since, as_of)
+            faults = self._store.faults(since, until)
+            visits = [item.visit for item in self._register.visits(as_of)]
+            inspections = [item.inspection for item in self._register.inspections()]
+            lifts = self._register.lifts()
+        else:
+            lifts, visits, inspections, outages, faults = [], [], [], [], []
+            for lift_id in sorted(set(lift_ids)):
+                lifts.append(self._find(lift_id))
+                visits += [item.visit for item in self._register.visits(as_of, lift_id=lift_id)]
+                inspections += [item.inspection for item in self._register.inspections(lift_id=lift_id)]
+                outages += self._register.outages(since, as_of, lift_id=lift_id)
+                faults += self._store.faults(since, until, lift_id)
+        return _Known(lifts, visits, _by_lift(inspections), _occurrences_as_of(faults, outages, as_of))
+
+    def _window(self) -> timedelta:
+        days = max(self._settings.repeated_fault_days, 2 * self._settings.repeat_repair_days)
+        return timedelta(days=days) + _SAID_BEFORE
+
+    def _find(self, lift_id: str) -> RegisteredLift:
+        found = self._register.find(lift_id)
+        if found is None:
+            message = f"not registered: {lift_id}"
+            raise UnknownLiftError(message)
+        return found
+
+    def _due(self, known: _Known, as_of: datetime) -> list[Finding]:
+        last_visits = _last_visits(known.visits)
+        findings: list[Finding | None] = []
+        for registered in known.lifts:
+            lift = registered.lift
+            record = DutyRecord(
+                lift_id=lift.lift_id,
+                counts_from=_counts_from(registered),
+                last_visits=last_visits[lift.lift_id],
+                certification=certification_as_of(lift, known.inspections[lift.lift_id], as_of),
+            )
+            for duty in duties_of(lift):
+                findings.append(due_finding(duty, record, as_of, self._settings))
+                trips = self._trips_since(lift.lift_id, barred_from(duty, record, as_of), as_of)
+                findings.append(barred_use(duty, record, trips, as_of) if trips else None)
+        return [item for item in findings if item is not None]
+
+    def _trips_since(self, lift_id: str, since: datetime | None, as_of: datetime) -> BarredTrips | None:
+        if since is None:
+            return None
+        until = from_ms(to_ms(as_of) + 1)
+        last_at = self._store.last_trip_at(lift_id, since, until)
+        if last_at is None:
+            return None
+        first = self._store.messages(lift_id, Kind.TRIP, since, until, limit=1)
+        return BarredTrips(first[0].measured_at if first else last_at, last_at)
+
+
+def _occurrences_as_of(faults: Sequence[Message], outages: Sequence[Outage], as_of: datetime) -> list[Occurrence]:
+    """Return what had occurred; an outage that ended later was open then."""
+    then = [
+        structs.replace(item, cleared_at=None) if item.cleared_at is not None and item.cleared_at > as_of else item
+        for item in outages
+    ]
+    return joined(occurrences(faults), outage_occurrences(then))
+
+
+def _by_lift(inspections: Sequence[Inspection]) -> dict[str, list[Inspection]]:
+    by_lift: dict[str, list[Inspection]] = defaultdict(list)
+    for item in inspections:
+        by_lift[item.lift_id].append(item)
+    return by_lift
+
+
+def _last_visits(visits: Sequence[Visit]) -> dict[str, dict[VisitKind, Visit]]:
+    last: dict[str, dict[VisitKind, Visit]] = defaultdict(dict)
+    for visit in visits:
+        before = last[visit.lift_id].get(visit.kind)
+        if before is None or before.done_at < visit.done_at:
+            last[visit.lift_id][visit.kind] = visit
+    return last
+
+
+def _counts_from(registered: RegisteredLift) -> date:
+    """Return the day from which duties count: nobody owed visits before the lift ran, or before we knew of it."""
+    lift = registered.lift
+    known = (lift.commissioned_on, lift.observed_from, utc_date(registered.registered_at))
+    return max(day for day in known if day is not None)

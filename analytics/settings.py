@@ -1,0 +1,27 @@
+"""The limits that an owner may move; what they mean stands with the rules that use them."""
+
+from msgspec import Struct
+
+
+class AssessmentSettings(Struct, frozen=True, kw_only=True):
+    """From when on a fault counts as repeated, a repair as one that did not hold, and a visit as due soon.
+
+    `visit_due_soon_days` None: as the lift's regime says.
+
+    Raises:
+        ValueError: a count or a number of days that no lift can reach or that every lift has reached already.
+    """
+
+    repeated_fault_count_min: int = 3
+    repeated_fault_days: int = 7
+    repeat_repair_days: int = 30
+    visit_due_soon_days: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what would find everything or nothing."""
+        if min(self.repeated_fault_count_min, self.repeated_fault_days, self.repeat_repair_days) < 1:
+            message = "repeated_fault_count_min, repeated_fault_days and repeat_repair_days are at least 1"
+            raise ValueError(message)
+        if self.visit_due_soon_days is not None and self.visit_due_soon_days < 0:
+            message = "visit_due_soon_days is at least 0"
+            raise ValueError(message)
