@@ -10,10 +10,8 @@ from typing import Annotated, NoReturn
 import msgspec
 import structlog
 import typer
-from analytics.regimes import REGIMES
-from ingest.fleet_register import UnknownLiftError
-from ingest.history import HistoryError, import_history
 
+from analytics.regimes import REGIMES
 from api.composition import MIGRATIONS, Parts, history_intake, open_parts
 from api.demo import DemoOptions, run_demo
 from api.serve import Serving
@@ -22,6 +20,8 @@ from ingest.broker_embedded import EmbeddedBrokerError
 from ingest.clock import SystemClock
 from ingest.database import migrate as migrate_database
 from ingest.database import open_engine
+from ingest.fleet_register import UnknownLiftError
+from ingest.history import HistoryError, import_history
 from ingest.telemetry_store import StoreUnavailableError
 from ingest.wire import Reason
 

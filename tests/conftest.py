@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from ingest.database import migrate, open_engine
-from tests.servers import Influxd, InfluxGate, Mosquitto, Postgresql, new_name
+from tests.influx_gate import InfluxGate
+from tests.servers import Influxd, Mosquitto, Postgresql, new_name
 
 ROOT = Path(__file__).parent.parent
 MIGRATION_FOLDERS = [

@@ -30,18 +30,62 @@ def until(answer: Callable[[], T], what: str, patience_s: float = PATIENCE_S) ->
         time.sleep(0.05)
 
 
-class Service:
+class Client:
+    """The API of a service on this machine."""
+
+    def __init__(self, port: int) -> None:
+        """Ask the service on `port`."""
+        self.port = port
+
+    def get(self, path: str) -> Any:
+        """Return the JSON at `path`."""
+        return self._ask(Request(f"http://127.0.0.1:{self.port}{path}"))
+
+    def items(self, path: str) -> list[dict[str, Any]]:
+        """Return all entries of a list, over all its pages."""
+        found: list[dict[str, Any]] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            separator = "&" if "?" in path else "?"
+            page = self.get(path + (f"{separator}cursor={cursor}" if cursor else ""))
+            found += page["items"]
+            cursor = page["next"]
+        return found
+
+    def send(self, method: str, path: str, body: dict[str, Any]) -> Any:
+        """Send JSON to `path`."""
+        headers = {"Content-Type": "application/json"}
+        content = json.dumps(body).encode()
+        return self._ask(Request(f"http://127.0.0.1:{self.port}{path}", content, headers, method=method))
+
+    def _ask(self, request: Request) -> Any:
+        with urlopen(request, timeout=10) as response:
+            return json.load(response)
+
+    def answers(self) -> bool:
+        """Tell whether the service is ready."""
+        try:
+            self.get("/readyz")
+        except HTTPError as error:
+            error.close()
+            return False
+        except (URLError, OSError):
+            return False
+        return True
+
+
+class Service(Client):
     """`liftwatch serve` with its own data folder."""
 
     def __init__(self, folder: Path, mqtt_url: str, **settings: str) -> None:
         """Prepare; `settings` are keys of the settings in lower case."""
         self._folder = folder
-        self._port = free_port()
+        super().__init__(free_port())
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith("LIFTWATCH_")}
         given = {
             "data_dir": str(folder / "data"),
             "mqtt_url": mqtt_url,
-            "api_bind": f"127.0.0.1:{self._port}",
+            "api_bind": f"127.0.0.1:{self.port}",
             "assess_every_s": "1",
             **settings,
         }
@@ -92,39 +136,7 @@ class Service:
         """Return what it has written so far."""
         return (self._folder / "service.log").read_text()
 
-    def get(self, path: str) -> Any:
-        """Return the JSON at `path`."""
-        return self._ask(Request(f"http://127.0.0.1:{self._port}{path}"))
-
-    def items(self, path: str) -> list[dict[str, Any]]:
-        """Return all entries of a list, over all its pages."""
-        found: list[dict[str, Any]] = []
-        cursor: str | None = ""
-        while cursor is not None:
-            separator = "&" if "?" in path else "?"
-            page = self.get(path + (f"{separator}cursor={cursor}" if cursor else ""))
-            found += page["items"]
-            cursor = page["next"]
-        return found
-
-    def send(self, method: str, path: str, body: dict[str, Any]) -> Any:
-        """Send JSON to `path`."""
-        headers = {"Content-Type": "application/json"}
-        content = json.dumps(body).encode()
-        return self._ask(Request(f"http://127.0.0.1:{self._port}{path}", content, headers, method=method))
-
-    def _ask(self, request: Request) -> Any:
-        with urlopen(request, timeout=10) as response:
-            return json.load(response)
-
     def _is_ready(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, self.log()
-        try:
-            self.get("/readyz")
-        except HTTPError as error:
-            error.close()
-            return False
-        except (URLError, OSError):
-            return False
-        return True
+        return self.answers()

@@ -8,7 +8,8 @@ import pytest
 from ingest.messages import DoorCycle, Kind, Message, State
 from ingest.telemetry_store import StoreRefusedError, StoreUnavailableError
 from ingest.telemetry_store_influx import InfluxTelemetryStore
-from tests.servers import Influxd, InfluxGate
+from tests.influx_gate import InfluxGate
+from tests.servers import Influxd
 
 TOKEN = "operator:very-secret-token"
 SINCE, UNTIL = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)

@@ -1,0 +1,69 @@
+"""What machines ask about the service itself: whether it lives, whether it works, what it has counted."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import APIRouter, Response
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
+from pydantic import BaseModel
+
+from api.problems import ProblemError, ProblemName, documented
+from api.routes.paging import ServiceParameter
+from api.service import Metrics
+
+router = APIRouter(tags=["service"])
+_TEXT: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Text format of Prometheus."}
+}
+
+
+class Health(BaseModel):
+    """The process answers."""
+
+    status: str
+
+
+class Readiness(BaseModel):
+    """Every part works."""
+
+    status: str
+    parts: dict[str, str]
+
+
+@router.get("/healthz", responses=documented())
+def check_health() -> Health:
+    """Tell that the process is alive. It asks no other part."""
+    return Health(status="alive")
+
+
+@router.get("/readyz", responses=documented(503))
+def check_readiness(service: ServiceParameter) -> Readiness:
+    """Tell whether every part works; the answer names those that do not."""
+    parts = {name: "ok" if state is True else state or "not ok" for name, state in service.readiness().items()}
+    faulty = sorted(name for name, state in parts.items() if state != "ok")
+    if faulty:
+        raise ProblemError(ProblemName.NOT_READY, f"Not working: {', '.join(faulty)}.", parts=parts)
+    return Readiness(status="ready", parts=parts)
+
+
+@router.get("/metrics", response_class=Response, responses={**documented(), **_TEXT})
+def read_metrics(service: ServiceParameter) -> Response:
+    """Return the counters of this process, in the text format of Prometheus."""
+    registry = CollectorRegistry()
+    registry.register(_Counters(service.metrics))
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+class _Counters(Collector):
+    """The service's own counters as `liftwatch_<name>_total`."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterator[Metric]:
+        for name, value in sorted(self._metrics().items()):
+            words = name.replace("_", " ")
+            yield CounterMetricFamily(f"liftwatch_{name}", f"{words} since the process began", value=value)

@@ -1,0 +1,36 @@
+"""What the routes stand on: made once by the composition, handed to the app, replaced as a whole in a test."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from alerts.desk import Desk
+from alerts.journal import Journal
+from analytics.assessment import Assessment
+from analytics.findings import FindingBook
+from ingest.clock import Clock
+from ingest.faults import ControllerProfile
+from ingest.fleet_register import FleetRegister
+from ingest.quarantine import Quarantine
+from ingest.telemetry_store import TelemetryStore
+
+# A part's name, and True where it works; otherwise why not, in words that may be shown to anybody.
+Readiness = Callable[[], Mapping[str, str | bool]]
+# A counter's name, and what it has counted since the process began.
+Metrics = Callable[[], Mapping[str, float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """The parts of the running service that HTTP shows to people and programs."""
+
+    register: FleetRegister
+    store: TelemetryStore
+    quarantine: Quarantine
+    journal: Journal
+    desk: Desk
+    findings: FindingBook
+    assessment: Assessment
+    profiles: Mapping[str, ControllerProfile]
+    clock: Clock
+    readiness: Readiness
+    metrics: Metrics

@@ -1,0 +1,140 @@
+"""What the owner of the fleet knows of it: `lifts.csv` and `visits.csv`, as `liftwatch import` reads them.
+
+Visits follow a calendar that does not move: written again a week later, the files hold the same visits and a week
+more. Repairs follow the faults that the lifts report.
+"""
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from msgspec import structs
+
+from ingest.clock import from_ms
+from ingest.fleet import Lift, Visit, VisitKind
+from simulator.faults import DOOR_CLOSING, POWER_CUT, FaultPeriod, fault_periods
+from simulator.fleet import LiftSpec, seeded
+
+REGIME = "CN-2012"
+MAINTENANCE_EVERY_DAYS = 14
+VISITS_FOR_DAYS = 120
+# Of 30 lifts 3 are overdue, 3 have a certificate that expires within a month, and one runs on an expired one.
+_SPECIAL_SHARE = 0.1
+_OVERDUE_DAYS = (17, 26)
+_EXPIRING_DAYS = (4, 28)
+_EXPIRED_DAYS = 9
+_MONTH_DAYS = 32
+# How often somebody calls the technician for a door that recovers by itself after some minutes.
+_REPAIRED_SHARE = 0.25
+# The profile is the service's to choose, and these lifts speak canonical codes.
+_LIFT_COLUMNS = tuple(name for name in Lift.__struct_fields__ if name != "profile")
+
+
+def write_register(folder: Path, fleet: Sequence[LiftSpec], now: datetime) -> None:
+    """Write `lifts.csv` and `visits.csv` of the fleet, as its owner would at `now`, into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / "lifts.csv", _LIFT_COLUMNS, lifts(fleet, now))
+    _write(folder / "visits.csv", Visit.__struct_fields__, visits(fleet, now))
+
+
+def lifts(fleet: Sequence[LiftSpec], now: datetime) -> list[Lift]:
+    """Return the fleet as it is registered on the day of `now`."""
+    expired, expiring = _specials(fleet, "certificate", 1), _specials(fleet, "certificate")
+    return [
+        Lift(
+            lift_id=spec.lift_id,
+            site_id=spec.site_id,
+            site_name=spec.site_name,
+            maker=spec.maker,
+            model=spec.model,
+            drive=spec.drive,
+            floors=spec.floors,
+            commissioned_on=spec.commissioned_on,
+            regime=REGIME,
+            certificate_expires_on=_certificate(spec, now.date(), spec.lift_id in expired, spec.lift_id in expiring),
+            contractor=spec.contractor,
+            team=spec.team,
+        )
+        for spec in fleet
+    ]
+
+
+def visits(fleet: Sequence[LiftSpec], now: datetime) -> list[Visit]:
+    """Return the visits of the last months before `now`, in the order in which they were done."""
+    overdue = _specials(fleet, "overdue")
+    made = [visit for spec in fleet for visit in _visits(spec, now, overdue=spec.lift_id in overdue)]
+    return sorted(made, key=lambda visit: (visit.done_at, visit.lift_id))
+
+
+def _specials(fleet: Sequence[LiftSpec], what: str, count: int | None = None) -> set[str]:
+    """Return a few lifts, the same each time; with `count`, the first ones of those."""
+    few = max(1, round(len(fleet) * _SPECIAL_SHARE)) + 1
+    lift_ids = [spec.lift_id for spec in fleet]
+    chosen = seeded(fleet[0].seed, what).sample(lift_ids, min(few, len(lift_ids)))
+    return set(chosen[:count])
+
+
+def _certificate(spec: LiftSpec, today: date, expired: bool, expiring: bool) -> date:  # noqa: FBT001 - two facts of a lift
+    if expired:
+        return today - timedelta(days=_EXPIRED_DAYS)
+    if expiring:
+        return today + timedelta(days=spec.random("certificate").randint(*_EXPIRING_DAYS))
+    return _next_anniversary(spec.commissioned_on, today + timedelta(days=_MONTH_DAYS))
+
+
+def _next_anniversary(of: date, after: date) -> date:
+    """Return the first anniversary later than `after`: a certificate is renewed before its last month begins."""
+    day = min(of.day, 28)
+    this_year = date(after.year, of.month, day)
+    return this_year if this_year > after else date(after.year + 1, of.month, day)
+
+
+def _visits(spec: LiftSpec, now: datetime, *, overdue: bool) -> Iterator[Visit]:
+    quiet_days = spec.random("overdue").randint(*_OVERDUE_DAYS) if overdue else 0
+    for number in range(VISITS_FOR_DAYS):
+        day = now.date() - timedelta(days=number)
+        if _is_maintenance_day(spec, day) and number >= quiet_days:
+            random = spec.random("maintenance", day)
+            done_at = datetime(day.year, day.month, day.day, random.randint(7, 15), random.randrange(60), tzinfo=UTC)
+            if done_at <= now:
+                yield Visit(lift_id=spec.lift_id, kind=VisitKind.MAINTENANCE, done_at=done_at, outcome="done")
+        for period in fault_periods(spec, day):
+            done_at = from_ms(period.cleared_ms)
+            if done_at <= now and _is_repaired(spec, period):
+                yield Visit(
+                    lift_id=spec.lift_id,
+                    kind=VisitKind.REPAIR,
+                    done_at=done_at,
+                    cause_code=period.code,
+                    outcome="repaired",
+                )
+
+
+def _is_maintenance_day(spec: LiftSpec, day: date) -> bool:
+    return (day.toordinal() + int(spec.phase * 1000)) % MAINTENANCE_EVERY_DAYS == 0
+
+
+def _is_repaired(spec: LiftSpec, period: FaultPeriod) -> bool:
+    """Tell whether a technician ended the fault: most, but not power cuts, and few of a troubled door's many."""
+    if period.code == POWER_CUT:
+        return False
+    if spec.troubled and period.code == DOOR_CLOSING:
+        return spec.random("repaired", period.fault_id).random() < _REPAIRED_SHARE
+    return True
+
+
+def _write(path: Path, columns: Sequence[str], rows: Iterable[Lift | Visit]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        for row in rows:
+            values = structs.asdict(row)
+            writer.writerow([_cell(values[column]) for column in columns])
+
+
+def _cell(value: Any) -> str:  # noqa: ANN401 - any value of the register
+    if value is None:
+        return ""
+    return value.isoformat() if isinstance(value, date) else str(value)

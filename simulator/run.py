@@ -1,0 +1,163 @@
+"""A fleet's day at work: first what was missed, then the present, until somebody says stop."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from msgspec import Struct
+
+from ingest.clock import monotonic_s
+from simulator import resume
+from simulator.faults import FaultPeriod
+from simulator.feed import LiftFeed
+from simulator.fleet import LiftSpec
+from simulator.pace import Pace
+from simulator.publisher import Publisher, Say
+from simulator.resume import Progress
+from simulator.scenarios import DEMO_MS, scripted
+
+POLL_S = 0.05
+SAVE_EVERY_S = 5.0
+TELL_EVERY_S = 1.0
+# How long a stop may wait for acknowledgements, for the last words, and for the connections to close.
+DRAIN_S_MAX = 5.0
+FAREWELL_S_MAX = 2.0
+CLOSE_S_MAX = 2.0
+_DAY_MS = timedelta(days=1) // timedelta(milliseconds=1)
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """What a run shall do. `history_ms` bounds how much of the past is published; `once`: the past and nothing more."""
+
+    history_ms: int = 0
+    once: bool = False
+    script: bool = False
+    resume_file: Path | None = None
+
+
+class Simulation:
+    """Drives the feeds of a fleet through a publisher, and keeps the resume file."""
+
+    def __init__(
+        self,
+        fleet: Sequence[LiftSpec],
+        plan: Plan,
+        pace: Pace,
+        publisher: Publisher,
+        boot: str,
+        say: Say,
+        progress: Progress | None = None,
+    ) -> None:
+        """Take the fleet up where `progress` left it (None: as far back as the plan reaches)."""
+        self._fleet = fleet
+        self._plan = plan
+        self._pace = pace
+        self._publisher = publisher
+        self._say = say
+        self._live_ms = pace.now_ms()
+        self._save_at_s = 0.0
+        until_ms = {} if progress is None else progress.until_ms
+        self._scripts_ms = _open_scripts(progress, self._live_ms if plan.script else None)
+        extra = _extra(fleet, self._scripts_ms)
+        oldest_ms = self._live_ms - plan.history_ms
+        self._feeds = [
+            LiftFeed(
+                spec,
+                publisher.connections[spec.lift_id],
+                boot,
+                max(oldest_ms, until_ms.get(spec.lift_id, oldest_ms)),
+                extra.get(spec.lift_id, ()),
+            )
+            for spec in fleet
+        ]
+
+    def run(self, is_over: Callable[[], bool]) -> bool:
+        """Publish until `is_over`, then stop in order; tell whether all that was handed over has been acknowledged."""
+        self._publish_history(is_over)
+        while not self._plan.once and not is_over():
+            self._round(self._pace.now_ms())
+        return self._stop()
+
+    def _publish_history(self, is_over: Callable[[], bool]) -> None:
+        began_s, tell_at_s, count = monotonic_s(), monotonic_s() + TELL_EVERY_S, 0
+        first_ms = min(feed.given_ms for feed in self._feeds)
+        while not is_over() and not self._has_published(self._live_ms):
+            self._greet()
+            given = sum(feed.give_history(self._live_ms) for feed in self._feeds)
+            count += given
+            self._publisher.poll(0 if given else POLL_S)
+            self._save(monotonic_s())
+            if monotonic_s() >= tell_at_s:
+                tell_at_s = monotonic_s() + TELL_EVERY_S
+                self._tell(first_ms, count, began_s)
+        if count:
+            self._tell(first_ms, count, began_s)
+
+    def _has_published(self, until_ms: int) -> bool:
+        return all(feed.published_ms >= until_ms for feed in self._feeds)
+
+    def _tell(self, first_ms: int, count: int, began_s: float) -> None:
+        done = sum(feed.published_ms >= self._live_ms for feed in self._feeds)
+        days = (min(feed.published_ms for feed in self._feeds) - first_ms) / _DAY_MS
+        of_days = (self._live_ms - first_ms) / _DAY_MS
+        self._say(
+            f"history: {days:.1f}/{of_days:.1f} days, {done}/{len(self._feeds)} lifts complete, "
+            f"{count} messages in {monotonic_s() - began_s:.1f} s"
+        )
+
+    def _round(self, now_ms: int) -> None:
+        self._greet()
+        for feed in self._feeds:
+            feed.give_due(now_ms)
+        self._publisher.poll(POLL_S)
+        self._save(monotonic_s())
+
+    def _greet(self) -> None:
+        now_ms = self._pace.now_ms()
+        for feed in self._feeds:
+            feed.greet(now_ms)
+
+    def _stop(self) -> bool:
+        self._drain(DRAIN_S_MAX)
+        now_ms = self._pace.now_ms()
+        self._save(None)
+        for feed in self._feeds:
+            feed.say_farewell(now_ms)
+        self._drain(FAREWELL_S_MAX)
+        complete = all(connection.unacknowledged == 0 for connection in self._publisher.connections.values())
+        self._publisher.close(CLOSE_S_MAX)
+        return complete and self._has_published(self._live_ms)
+
+    def _drain(self, within_s: float) -> None:
+        """Wait for acknowledgements; not for those of connections that do not stand."""
+        deadline_s = monotonic_s() + within_s
+        while self._publisher.unacknowledged and monotonic_s() < deadline_s:
+            self._publisher.poll(POLL_S)
+
+    def _save(self, now_s: float | None) -> None:
+        """Write the resume file, if it is time (None: now)."""
+        if self._plan.resume_file is None or (now_s is not None and now_s < self._save_at_s):
+            return
+        self._save_at_s = (now_s or 0.0) + SAVE_EVERY_S
+        until_ms = {feed.spec.lift_id: feed.published_ms for feed in self._feeds}
+        progress = Progress(
+            seed=self._fleet[0].seed,
+            lifts=len(self._fleet),
+            until_ms=until_ms,
+            scripts_ms=[start_ms for start_ms in self._scripts_ms if start_ms + DEMO_MS >= min(until_ms.values())],
+        )
+        resume.save(self._plan.resume_file, progress)
+
+
+def _open_scripts(progress: Progress | None, new_ms: int | None) -> list[int]:
+    """Return the starts of the scripts to play: those that a stop cut short, and the new one."""
+    cut_short = [] if progress is None else list(progress.scripts_ms)
+    return cut_short if new_ms is None else [*cut_short, new_ms]
+
+
+def _extra(fleet: Sequence[LiftSpec], scripts_ms: Sequence[int]) -> dict[str, list[FaultPeriod]]:
+    extra: dict[str, list[FaultPeriod]] = {}
+    for start_ms in scripts_ms:
+        for lift_id, periods in scripted(fleet, start_ms).items():
+            extra.setdefault(lift_id, []).extend(periods)
+    return extra
