@@ -8,13 +8,13 @@ import tempfile
 from pathlib import Path
 
 import msgspec
-from ingest.history import import_history
 
 from api.composition import Parts, history_intake, open_parts
 from api.serve import Serving
 from api.settings import Settings
 from ingest.broker_embedded import EmbeddedBroker
 from ingest.clock import Clock
+from ingest.history import import_history
 
 ASSESS_EVERY_S = 10.0
 STOP_S_MAX = 15.0

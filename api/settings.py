@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from alerts.desk import DeskSettings
-from analytics.assessment import AssessmentSettings
 from msgspec import Struct, field
 
+from alerts.desk import DeskSettings
+from analytics.assessment import AssessmentSettings
 from ingest.broker_paho import BrokerAddress, parse_broker_url
 from ingest.intake import AGE_MAX, FUTURE_MAX, LATE_AFTER, IntakeLimits
 

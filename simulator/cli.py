@@ -31,51 +31,47 @@ FILES_BESIDES = 64
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
+Speed = Annotated[
+    float,
+    typer.Option(
+        min=0.01,
+        max=SPEED_MAX,
+        help="Virtual seconds in a second; 60: an hour a minute. Faster than the clock means messages from the future, "
+        "which the service puts into quarantine: begin in the past, with --start.",
+    ),
+]
+Start = Annotated[str | None, typer.Option(help="When virtual time begins (RFC 3339 with offset). Default: now.")]
+HistoryDays = Annotated[
+    float, typer.Option(min=0, max=HISTORY_DAYS_MAX, help="Publish these days first, at full speed, then live.")
+]
+ResumeFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--resume",
+        help="Remember here how far everything was published; what was missed since then (at most --history-days) "
+        "comes first at the next start.",
+    ),
+]
+RegisterFiles = Annotated[
+    Path | None, typer.Option(help="Write lifts.csv and visits.csv for `liftwatch import` into this folder, and stop.")
+]
+
+
 @app.command()
 def simulate(  # noqa: PLR0913 - one argument for each option of the command
     *,
-    broker: Annotated[
-        str, typer.Option(help="mqtt://host:port or mqtts://user:password@host:port")
-    ] = "mqtt://127.0.0.1:1883",
+    broker: Annotated[str, typer.Option(help="mqtt:// or mqtts://user:password@host:port")] = "mqtt://127.0.0.1:1883",
     lifts: Annotated[int, typer.Option(min=1, help="How many lifts.")] = 30,
     seed: Annotated[int, typer.Option(help="The same seed and number of lifts say the same.")] = 1,
-    speed: Annotated[
-        float,
-        typer.Option(
-            min=0.01,
-            max=SPEED_MAX,
-            help="Virtual seconds in a second; 60: an hour a minute. Faster than the clock means messages from the "
-            "future, which the service puts into quarantine: begin in the past, with --start.",
-        ),
-    ] = 1.0,
-    start: Annotated[
-        str | None, typer.Option(help="When virtual time begins (RFC 3339 with offset). Default: now.")
-    ] = None,
-    history_days: Annotated[
-        float, typer.Option(min=0, max=HISTORY_DAYS_MAX, help="Publish these days first, at full speed, then live.")
-    ] = 0.0,
-    resume_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--resume",
-            help="Remember here how far everything was published; what was missed since then (at most --history-days) "
-            "comes first at the next start.",
-        ),
-    ] = None,
+    speed: Speed = 1.0,
+    start: Start = None,
+    history_days: HistoryDays = 0.0,
+    resume_file: ResumeFile = None,
     until_s: Annotated[float | None, typer.Option(min=0, help="Stop after so many seconds.")] = None,
-    once: Annotated[
-        bool, typer.Option("--once", help="The history only; exit 0 when all of it is acknowledged, else 1.")
-    ] = False,
-    demo_script: Annotated[
-        bool, typer.Option("--demo-script", help="An entrapment and more, within two minutes of the live start.")
-    ] = False,
-    register_files: Annotated[
-        Path | None,
-        typer.Option(help="Write lifts.csv and visits.csv for `liftwatch import` into this folder, and stop."),
-    ] = None,
-    stop_with_parent: Annotated[
-        bool, typer.Option("--stop-with-parent", help="Stop when the program that started this one has ended.")
-    ] = False,
+    once: Annotated[bool, typer.Option("--once", help="The history only; exit 1 if not all is acknowledged.")] = False,
+    demo_script: Annotated[bool, typer.Option("--demo-script", help="An entrapment and more, soon after.")] = False,
+    register_files: RegisterFiles = None,
+    stop_with_parent: Annotated[bool, typer.Option("--stop-with-parent", help="Stop when the parent ends.")] = False,
 ) -> None:
     """Publish the messages of a fleet of simulated lifts over MQTT, as their controllers would."""
     clock = SystemClock()

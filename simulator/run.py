@@ -87,7 +87,7 @@ class Simulation:
             count += given
             self._publisher.poll(0 if given else POLL_S)
             self._save(monotonic_s())
-            if monotonic_s() >= tell_at_s:
+            if given and monotonic_s() >= tell_at_s:
                 tell_at_s = monotonic_s() + TELL_EVERY_S
                 self._tell(first_ms, count, began_s)
         if count:

@@ -57,7 +57,7 @@ def overview_of(service: Service) -> Overview:
         sqlalchemy.exc.OperationalError: the database does not answer.
     """
     by_priority = {priority: _open_alerts(service, priority) for priority in PRIORITIES}
-    alerts = [alert for part in by_priority.values() for alert in part.rows]
+    alerts = sorted((alert for part in by_priority.values() for alert in part.rows), key=_attention)
     orders = _undone_orders(service)
     lift_ids = service.register.profiles_of_lifts().keys()
     contacts = [contact for lift_id, contact in service.journal.contacts().items() if lift_id in lift_ids]
@@ -89,6 +89,11 @@ def is_reporting(contact: Contact) -> bool:
 def _open_alerts(service: Service, priority: int) -> Part[Alert]:
     found = service.journal.alerts(limit=ROWS_MAX + 1, priority=priority, state=OPEN)
     return Part(found[:ROWS_MAX], len(found) > ROWS_MAX)
+
+
+def _attention(alert: Alert) -> tuple[int, bool]:
+    """Sort by priority, and what nobody has taken note of first; the newest first among equals, as they come."""
+    return alert.priority, alert.acknowledged_at is not None
 
 
 def _undone_orders(service: Service) -> list[WorkOrder]:

@@ -18,8 +18,9 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from ingest.clock import from_ms, to_ms
-from ingest.messages import Body, Kind, State
+from ingest.messages import Body, FaultReport, Kind, State
 from ingest.wire import TOPIC_FILTER, decode, parse_topic, topic_of
+from simulator.faults import ENTRAPMENT
 from simulator.fleet import LiftSpec, make_fleet
 from simulator.lift import messages
 from simulator.traffic import DAY_MS, HOUR_MS
@@ -227,6 +228,26 @@ def test_what_was_missed_between_two_runs_is_published_once(
     for spec in FLEET:
         said = sorted(subscriber.spoken(spec.lift_id), key=_clock)
         assert said == sorted(window(spec, first_ms, _at_ms(said[-1][1]) + 1), key=_clock)
+
+
+def test_a_script_that_a_stop_cut_short_is_played_to_its_end_by_the_next_run(
+    mosquitto: Mosquitto, subscriber: Subscriber, tmp_path: Path
+) -> None:
+    def entrapments() -> list[tuple[str | None, str]]:
+        said = [body for spec in FLEET for _, body in subscriber.bodies(spec.lift_id)]
+        reports = [body for body in said if isinstance(body, FaultReport) and body.code == ENTRAPMENT]
+        return [(report.fault_id, report.phase) for report in reports]
+
+    options = ("--resume", str(tmp_path / "resume.json"), "--speed", "60")
+    with simulator(mosquitto, *options, "--start", START.isoformat(), "--demo-script") as process:
+        eventually(lambda: len(entrapments()) == 1)
+        end(process)
+    with simulator(mosquitto, *options) as process:
+        eventually(lambda: len(entrapments()) == 2)
+        end(process)
+    fault_id, phase = entrapments()[0]
+    assert phase == "raised"
+    assert entrapments()[1] == (fault_id, "cleared")
 
 
 def _at_ms(body: Body) -> int:

@@ -92,12 +92,14 @@ def test_an_order_that_is_late_says_by_how_much(world: World) -> None:
     assert '<span class="late">by 12:30, 3 min late</span>' in html
 
 
-def test_alerts_stand_by_priority_then_newest_first(world: World) -> None:
+def test_alerts_stand_by_priority_new_ones_first_then_the_newest(world: World) -> None:
+    noted = world.trap("NOTED", at_s=9)
+    world.client.post(f"/api/v1/alerts/{noted}/acknowledge", by="Li")
     for number in (1, 2):
         world.say(f"D{number}", Kind.FAULT, Fault(code="door-closing-fault", phase="raised"), at_s=number)
         world.trap(f"E{number}", at_s=number)
     alerts = page_of(world.client).text
-    places = [alerts.index(lift_id) for lift_id in ("E2", "E1", "D2", "D1")]
+    places = [alerts.index(lift_id) for lift_id in ("E2", "E1", "NOTED", "D2", "D1")]
     assert all(before < after for before, after in pairwise(places))
 
 
