@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from analytics.findings import Finding, FindingKind, rfc3339
+from analytics.findings import Finding, FindingKind, rfc3339, said
 from analytics.regimes import Certificate, Duty, DutyKind, SinceLast, Span
 from analytics.settings import AssessmentSettings
 from ingest.fleet import Inspection, InspectionOutcome, Lift, Visit, VisitKind
@@ -219,7 +219,7 @@ def barred_use(duty: Duty, record: DutyRecord, trips: BarredTrips, as_of: dateti
         value=(trips.last_at - since) / _ONE_DAY,
         limit=0.0,
         reason=f"Runs without a valid certificate: {_why_barred(record.certification, since)}, "
-        f"it has made trips since {first_at}, the last at {last_at} ({duty.blocks_use})",
+        f"it has made trips since {said(trips.first_at)}, the last at {said(trips.last_at)} ({duty.blocks_use})",
         evidence=[
             {"kind": "certificate", "ended_at": rfc3339(since)},
             {"kind": "trips", "first_at": first_at, "last_at": last_at},

@@ -152,3 +152,8 @@ def _set_assessed(connection: Connection, as_of: datetime) -> None:
 def _recorded(row: RowMapping) -> RecordedFinding:
     values = {name: row[name] for name in Finding.__struct_fields__}
     return RecordedFinding(row["id"], convert(values, Finding))
+
+
+def said(instant: datetime) -> str:
+    """Return an instant as people read it in a sentence: to the minute, in UTC."""
+    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from analytics.findings import EVIDENCE_MAX, Finding, FindingKind, rfc3339
+from analytics.findings import EVIDENCE_MAX, Finding, FindingKind, rfc3339, said
 from analytics.occurrences import Occurrence, place
 from analytics.settings import AssessmentSettings
 from ingest.faults import component_of
@@ -58,7 +58,7 @@ def _repeated(
         found_at=items[count_min - 1].raised_at,
         value=float(len(items)),
         limit=float(count_min),
-        reason=f"{code} {len(items)} times in {window}, the last at {rfc3339(items[-1].raised_at)} "
+        reason=f"{code} {len(items)} times in {window}, the last at {said(items[-1].raised_at)} "
         f"(Liftwatch's rule: {count_min} times in {window} is a repeated fault)",
         evidence=[_fault_evidence(item, as_of) for item in items[-EVIDENCE_MAX:]],
     )
@@ -165,7 +165,7 @@ def _repeat_repair(
         found_at=back.first_at,
         value=days,
         limit=float(settings.repeat_repair_days),
-        reason=f"{cause} {how} {days:.1f} days after the repair of {rfc3339(back.repair.done_at)}; "
+        reason=f"{cause} {how} {days:.1f} days after the repair of {said(back.repair.done_at)}; "
         f"repairs of it in a row: {len(run)} (AS-02, SD-17; a repair has to hold {limit} here)",
         evidence=[_repair_evidence(repair, len(run)) for repair in shown[-half:]]
         + [_fault_evidence(item, as_of) for item in back.faults[-half:]],

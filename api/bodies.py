@@ -59,7 +59,9 @@ LiftId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$"), Fie
 RecordId = Annotated[int, Field(ge=1, le=ID_MAX)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=_LINE)]
 Note = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=NOTE_CHARS_MAX, pattern=_LINES)]
-AlertKindName = Annotated[str, Field(pattern=f"^({'|'.join(ALERT_KINDS)})$", examples=["entrapment"])]
+AlertKindName = Annotated[
+    str, Field(pattern=f"^({'|'.join(ALERT_KINDS)})$", description=f"One of {', '.join(ALERT_KINDS)}.")
+]
 AlertStateFilter = Literal[
     "open", "active-unacknowledged", "active-acknowledged", "cleared-unacknowledged", "cleared-acknowledged"
 ]

@@ -82,7 +82,8 @@ def _log_as(form: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # Looked up at each line: whoever redirects stderr later gets what is said later.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
 
 

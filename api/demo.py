@@ -99,6 +99,7 @@ def _start_lifts(settings: Settings, options: DemoOptions) -> subprocess.Popen[b
         *("--history-days", str(options.history_days)),
         *("--resume", str(settings.data_dir / "simulator.json")),
         "--demo-script",
+        "--stop-with-parent",
     )
     # A session of its own: Ctrl-C reaches us, and we end the lifts in order.
     return subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL)  # noqa: S603 - our own program
@@ -119,7 +120,7 @@ def _announce(settings: Settings, broker: EmbeddedBroker | None, options: DemoOp
     host, port = settings.bind
     mqtt = settings.broker
     entrapment = '{"at": \'$(date +%s000)\', "code": "entrapment", "phase": "raised", "passengers": true}'
-    publish = f"mosquitto_pub -h {mqtt.host} -p {mqtt.port} -q 1 -t lifts/v1/L0001/fault -m '{entrapment}'"
+    publish = f"mosquitto_pub -h {mqtt.host} -p {mqtt.port} -q 1 -t lifts/v1/L0003/fault -m '{entrapment}'"
     lines = (
         "",
         f"  Liftwatch:  http://{host}:{port}/      API: http://{host}:{port}/docs",

@@ -27,6 +27,7 @@ from ingest.clock import Clock, to_ms
 from ingest.wire import TOPIC_FILTER
 
 KEEPALIVE_S = 20
+ANSWER_S_MAX = 5.0
 RETRY_S_MIN = 0.5
 RETRY_S_MAX = 15.0
 RECEIVE_MAXIMUM = 10_000
@@ -88,6 +89,7 @@ class PahoBroker:
         self._client: Client | None = None
         self._protocol = MQTTProtocolVersion.MQTTv5
         self._connected_since: datetime | None = None
+        self._answered = threading.Event()
         self._over = threading.Event()
         self._stopping = threading.Event()
         self._refused = False
@@ -100,6 +102,7 @@ class PahoBroker:
     def stop(self) -> None:
         """Disconnect in order; what is not acknowledged stays in the broker's session."""
         self._stopping.set()
+        self._answered.set()
         self._over.set()
         with self._changed:
             self._changed.notify_all()
@@ -143,6 +146,7 @@ class PahoBroker:
     def _serve_one_connection(self) -> bool:
         """Connect, serve until the connection is over, and tell whether there was one."""
         self._over.clear()
+        self._answered.clear()
         if self._stopping.is_set():
             return False
         client = self._new_client()
@@ -154,7 +158,7 @@ class PahoBroker:
         self._connection += 1
         self._client = client
         client.loop_start()
-        self._over.wait()
+        self._wait_until_over()
         was_connected = self._connected_since is not None or self._stopping.is_set()
         self._client = None
         self._connected_since = None
@@ -162,6 +166,13 @@ class PahoBroker:
         client.loop_stop()
         self._forget_unread()
         return was_connected
+
+    def _wait_until_over(self) -> None:
+        if not self._answered.wait(ANSWER_S_MAX) and self._protocol == MQTTProtocolVersion.MQTTv5:
+            # A broker that knows no MQTT 5 may say nothing at all instead of refusing it.
+            self._refused = True
+            return
+        self._over.wait()
 
     def _new_client(self) -> Client:
         is_v5 = self._protocol == MQTTProtocolVersion.MQTTv5
@@ -199,6 +210,7 @@ class PahoBroker:
         reason: ReasonCode,
         _properties: Properties | None,
     ) -> None:
+        self._answered.set()
         if reason.is_failure:
             self._refused = reason.value == _UNSUPPORTED_PROTOCOL and self._protocol == MQTTProtocolVersion.MQTTv5
             if not self._refused:
@@ -221,6 +233,7 @@ class PahoBroker:
         reason: ReasonCode,
         _properties: Properties | None,
     ) -> None:
+        self._answered.set()
         if not self._stopping.is_set():
             log.warning("broker-lost", reason=str(reason))
         if flags.is_disconnect_packet_from_server and reason.value == _SESSION_TAKEN_OVER:

@@ -60,9 +60,10 @@ def _period(spec: LiftSpec, scene: Scene, start_ms: int, number: int) -> FaultPe
 
 
 def _cast(fleet: Sequence[LiftSpec], scene: Scene) -> Iterator[LiftSpec]:
-    """Yield who plays: a lift of the first building, a troubled lift, or all lifts of the last building."""
+    """Yield who plays: a calm lift from the middle of the fleet, a troubled one, or all lifts of the last building."""
     if scene.cast is Cast.BUILDING:
         yield from (spec for spec in fleet if spec.site_id == fleet[-1].site_id)
         return
     troubled = scene.cast is Cast.TROUBLED
-    yield next((spec for spec in fleet if spec.troubled is troubled), fleet[0])
+    cast = [spec for spec in fleet if spec.troubled is troubled] or fleet
+    yield cast[0 if troubled else len(cast) // 2]

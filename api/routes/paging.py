@@ -21,7 +21,7 @@ class PageQuery(Taken):
     """How much of a list, and from where on."""
 
     limit: int = Field(default=LIMIT_DEFAULT, ge=1, le=LIMIT_MAX, description="How many to answer at most.")
-    cursor: str | None = Field(default=None, max_length=200, description="`next` of the page before.")
+    cursor: str | None = Field(default=None, max_length=200, description="What the page before gave as next.")
 
 
 PageParameters = Annotated[PageQuery, Query()]

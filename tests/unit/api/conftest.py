@@ -1,9 +1,19 @@
 """Fixtures of the HTTP side."""
 
+from collections.abc import Iterator
+
 import pytest
+import structlog
 from sqlalchemy.engine import Engine
 
 from tests.unit.api.parts import Client, World, world_on
+
+
+@pytest.fixture(autouse=True)
+def own_log() -> Iterator[None]:
+    """What a command sets up for its log is of that test alone: its stream is closed at the end of the test."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -115,7 +115,11 @@ def test_unknown_fields_are_refused_and_the_list_of_them_is_bounded(client: Clie
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
-@given(body=st.recursive(st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(), st.lists, max_leaves=5))
+@given(
+    body=st.recursive(
+        st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.text(), st.lists, max_leaves=5
+    )
+)
 def test_no_json_breaks_a_route(client: Client, body: object) -> None:
     problem_of(client.request("POST", "/api/v1/visits", json=body), 422)
 
