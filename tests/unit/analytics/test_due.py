@@ -225,7 +225,7 @@ def test_trips_after_the_certificate_expired_are_found_from_the_first_of_them() 
     assert (finding.value, finding.limit) == (5.5, 0)
     assert finding.reason == (
         "Runs without a valid certificate: its certificate was valid until 2026-03-09, it has made trips since "
-        "2026-03-12T00:00:00Z, the last at 2026-03-15 12:00 UTC (IN-05)"
+        "2026-03-12 00:00 UTC, the last at 2026-03-15 12:00 UTC (IN-05)"
     )
 
 
