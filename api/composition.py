@@ -2,19 +2,17 @@
 
 from pathlib import Path
 
-from alerts.desk import Desk
-from alerts.journal import Journal
-from alerts.rules import RuleBook
-from analytics.assessment import Assessment
-from analytics.findings import FindingBook
-from ingest.telemetry_store_embedded import EmbeddedTelemetryStore
-from ingest.telemetry_store_influx import InfluxTelemetryStore
 from msgspec import Struct
 from sqlalchemy.engine import Engine
 
 import alerts
 import analytics
 import ingest
+from alerts.desk import Desk
+from alerts.journal import Journal
+from alerts.rules import RuleBook
+from analytics.assessment import Assessment
+from analytics.findings import FindingBook
 from api.settings import Settings, SettingsError
 from ingest.broker import Broker
 from ingest.clock import Clock
@@ -24,6 +22,8 @@ from ingest.fleet_register import FleetRegister
 from ingest.intake import Intake, IntakeLimits
 from ingest.quarantine import Quarantine
 from ingest.telemetry_store import TelemetryStore
+from ingest.telemetry_store_embedded import EmbeddedTelemetryStore
+from ingest.telemetry_store_influx import InfluxTelemetryStore
 from ingest.worker import IngestWorker
 
 MIGRATIONS = [Path(room.__path__[0]) / "migrations" / "versions" for room in (ingest, analytics, alerts)]

@@ -14,12 +14,11 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from alerts.alert import IllegalTransitionError
 from alerts.desk import UnknownAlertError, UnknownWorkOrderError
+from ingest.database import DATABASE_AWAY
 from ingest.telemetry_store import StoreUnavailableError
 
 MEDIA_TYPE = "application/problem+json"
@@ -147,7 +146,7 @@ def add_problem_handlers(app: FastAPI, headers: Mapping[str, str]) -> None:
     app.add_exception_handler(UnknownAlertError, _unknown)
     app.add_exception_handler(UnknownWorkOrderError, _unknown)
     app.add_exception_handler(IllegalTransitionError, _illegal)
-    for unavailable in (StoreUnavailableError, OperationalError, PoolTimeoutError):
+    for unavailable in (StoreUnavailableError, *DATABASE_AWAY):
         app.add_exception_handler(unavailable, _unavailable)
     app.add_exception_handler(Exception, unexpected)
 

@@ -11,7 +11,6 @@ import msgspec
 import structlog
 import uvicorn
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
 
 from api.app import create_app
 from api.auth import Access
@@ -19,7 +18,7 @@ from api.composition import Parts, make_worker
 from api.service import Service
 from ingest.broker_paho import PahoBroker
 from ingest.clock import monotonic_s
-from ingest.database import reading
+from ingest.database import DATABASE_AWAY, reading
 from ingest.telemetry_store import StoreUnavailableError
 
 WATCH_EVERY_S = 5.0
@@ -116,7 +115,7 @@ class Serving:
                 if monotonic_s() >= next_assessment_s:
                     self.assess()
                     next_assessment_s = monotonic_s() + self._parts.settings.assess_every_s
-            except (StoreUnavailableError, OperationalError) as error:
+            except (StoreUnavailableError, *DATABASE_AWAY) as error:
                 log.warning("assessment-put-off", error=str(error))
             self._stopping.wait(WATCH_EVERY_S)
 
@@ -147,7 +146,7 @@ class Serving:
 def _answer(ping: Callable[[], None]) -> str | bool:
     try:
         ping()
-    except (StoreUnavailableError, OperationalError):
+    except (StoreUnavailableError, *DATABASE_AWAY):
         log.warning("not-ready", exc_info=True)
         return "does not answer"
     return True

@@ -18,6 +18,8 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.types import TypeDecorator
 
 BUSY_TIMEOUT_MS = 15_000
+# The database does not answer, is restarting, full or locked: the same call may succeed later.
+DATABASE_AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
 _MIGRATION_LOCK = 0x4C494654  # "LIFT"
 
 metadata = sa.MetaData(

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 import structlog
 from msgspec import Struct
-from sqlalchemy.exc import OperationalError
 
 from ingest.broker import Broker, Delivery
 from ingest.clock import Clock, monotonic_s
+from ingest.database import DATABASE_AWAY
 from ingest.fleet_register import FleetRegister
 from ingest.intake import UNKNOWN_LIFT, Intake, Taken, UnknownLift
 from ingest.messages import Message
@@ -117,7 +117,7 @@ class IngestWorker:
         while True:
             try:
                 action()
-            except (StoreUnavailableError, OperationalError) as error:
+            except (StoreUnavailableError, *DATABASE_AWAY) as error:
                 self.counts.retries += 1
                 log.warning("cannot-keep-yet", error=str(error), retry_s=round(retry_s, 1))
             else:

@@ -243,12 +243,26 @@ class Postgresql:
         self._program.stop()
         shutil.rmtree(self._folder)
 
+    def kill(self) -> None:
+        """End it as `kill -9` does."""
+        self._program.kill()
+
+    def start(self) -> None:
+        """Start it again on the same port: it refuses for as long as a child of the killed one still lives."""
+        for _ in range(START_TRIES * 10):
+            self._program = self._launch(self.port)
+            if self._program.ready(lambda: self._is_ready(self.port)):
+                return
+            self._program.stop()
+            time.sleep(0.2)
+        message = f"PostgreSQL does not start again: {self._program.log.read_text(errors='replace')[-2000:]}"
+        raise RuntimeError(message)
+
     def _launch(self, port: int) -> Program:
         settings = {
             "listen_addresses": HOST,
             "unix_socket_directories": "",
             "fsync": "off",
-            "synchronous_commit": "off",
             "full_page_writes": "off",
             "max_connections": "50",
         }

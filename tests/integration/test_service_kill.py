@@ -1,17 +1,27 @@
-"""A service that is killed in the middle of ingest has, once it is back, every acknowledged message once."""
+"""Killed in the middle of ingest: once all is back, every acknowledged message is there, once."""
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from paho.mqtt.client import Client, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion
 
-from tests.servers import Mosquitto
+from tests.servers import Mosquitto, Postgresql
 from tests.service import Service, until
 
 LIFT = "KILLED"
 KILLS = 3
 MESSAGES = 6_000
+
+
+@pytest.fixture
+def own_postgresql() -> Iterator[Postgresql]:
+    """A server that the test may kill."""
+    server = Postgresql()
+    yield server
+    server.close()
 
 
 class Lift:
@@ -60,3 +70,24 @@ def test_a_service_killed_during_ingest_has_every_acknowledged_message_once(
     until(lambda: len(stored(service)) >= MESSAGES, "all messages")
     assert sorted(stored(service)) == list(range(MESSAGES))
     assert service.stop() == 0
+
+
+def test_a_database_that_is_killed_and_comes_back_costs_no_message(
+    tmp_path: Path, mosquitto: Mosquitto, own_postgresql: Postgresql
+) -> None:
+    with own_postgresql.database() as name:
+        service = Service(tmp_path, mosquitto.url, auto_register="1", database_url=own_postgresql.url(name))
+        service.start()
+        lift = Lift(mosquitto)
+        for seq in range(500):
+            lift.publish(seq)
+        until(lambda: len(stored(service)) == 500, "the first messages")
+        own_postgresql.kill()
+        for seq in range(500, 1_000):
+            lift.publish(seq)
+        assert len(lift.acknowledged()) == 1_000
+        own_postgresql.start()
+        until(lambda: len(stored(service)) >= 1_000, "the messages of the outage")
+        assert sorted(stored(service)) == list(range(1_000))
+        lift.close()
+        assert service.stop() == 0
