@@ -16,8 +16,8 @@ from msgspec import Struct, field
 
 from alerts.desk import DeskSettings
 from analytics.assessment import AssessmentSettings
-from ingest.broker_paho import BrokerAddress, parse_broker_url
 from ingest.intake import AGE_MAX, FUTURE_MAX, LATE_AFTER, IntakeLimits
+from ingest.wire import BrokerAddress, parse_broker_url
 
 PREFIX = "LIFTWATCH_"
 SECRETS = ("mqtt_url", "store_token", "database_url", "api_token")

@@ -11,10 +11,8 @@ from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import structlog
-from msgspec import Struct
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
@@ -24,7 +22,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from ingest.broker import Delivery
 from ingest.clock import Clock, to_ms
-from ingest.wire import TOPIC_FILTER
+from ingest.wire import TOPIC_FILTER, BrokerAddress
 
 KEEPALIVE_S = 20
 ANSWER_S_MAX = 5.0
@@ -38,40 +36,6 @@ _SESSION_TAKEN_OVER = 142
 _RETAIN_IF_NEW_SUBSCRIPTION = 1
 
 log = structlog.get_logger()
-
-
-class BrokerAddress(Struct, frozen=True, kw_only=True):
-    """Where the broker is and who we are to it. The password stands in no log and no repr."""
-
-    host: str
-    port: int
-    tls: bool
-    username: str | None
-    password: str | None
-
-    def __repr__(self) -> str:
-        """Say where, not with which password."""
-        return f"{'mqtts' if self.tls else 'mqtt'}://{self.host}:{self.port}"
-
-
-def parse_broker_url(url: str) -> BrokerAddress:
-    """Return the address in `mqtt://` or `mqtts://user:password@host:port`.
-
-    Raises:
-        ValueError: another scheme, no host, or a port that is none.
-    """
-    parts = urlsplit(url)
-    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
-        message = "expected mqtt://host:port or mqtts://user:password@host:port"
-        raise ValueError(message)
-    tls = parts.scheme == "mqtts"
-    return BrokerAddress(
-        host=parts.hostname,
-        port=parts.port or (8883 if tls else 1883),
-        tls=tls,
-        username=unquote(parts.username) if parts.username else None,
-        password=unquote(parts.password) if parts.password else None,
-    )
 
 
 class PahoBroker:

@@ -1,4 +1,6 @@
-"""The MQTT contract, version 1: topics, and the codec between bytes and messages. Nothing else knows JSON.
+"""The MQTT contract, version 1: broker addresses, topics, and the codec between bytes and messages.
+
+Nothing else knows JSON.
 
 A payload is decoded once, from bytes straight into typed structs. What does not fit is not an exception but a value:
 a `Refusal` with the bytes, the reason and the decoder's own words.
@@ -7,6 +9,7 @@ a `Refusal` with the bytes, the reason and the decoder's own words.
 import re
 from collections.abc import Sequence
 from enum import StrEnum
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -165,3 +168,37 @@ def _refused_count(payload: bytes, count: int) -> Decoded:
 
 def _refused(payload: bytes, reason: Reason, detail: str) -> Decoded:
     return Decoded([], [Refusal(payload, reason, detail)])
+
+
+class BrokerAddress(Struct, frozen=True, kw_only=True):
+    """Where the broker is and who we are to it. The password stands in no log and no repr."""
+
+    host: str
+    port: int
+    tls: bool = False
+    username: str | None = None
+    password: str | None = None
+
+    def __repr__(self) -> str:
+        """Say where, not with which password."""
+        return f"{'mqtts' if self.tls else 'mqtt'}://{self.host}:{self.port}"
+
+
+def parse_broker_url(url: str) -> BrokerAddress:
+    """Return the address in `mqtt://` or `mqtts://user:password@host:port`.
+
+    Raises:
+        ValueError: another scheme, no host, or a port that is none.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
+        message = "expected mqtt://host:port or mqtts://user:password@host:port"
+        raise ValueError(message)
+    tls = parts.scheme == "mqtts"
+    return BrokerAddress(
+        host=parts.hostname,
+        port=parts.port or (8883 if tls else 1883),
+        tls=tls,
+        username=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password) if parts.password else None,
+    )

@@ -13,10 +13,11 @@ from typing import Annotated, NoReturn
 import typer
 
 from ingest.clock import SystemClock, from_ms, monotonic_s, to_ms
+from ingest.wire import parse_broker_url
 from simulator import resume
 from simulator.fleet import LiftSpec, make_fleet
 from simulator.pace import Pace
-from simulator.publisher import Publisher, parse_broker_url
+from simulator.publisher import Publisher
 from simulator.register import write_register
 from simulator.resume import Progress, ResumeError
 from simulator.run import Plan, Simulation

@@ -9,9 +9,7 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from random import Random
 from typing import Protocol
-from urllib.parse import unquote, urlsplit
 
-from msgspec import Struct
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
@@ -19,7 +17,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from ingest.clock import monotonic_s
 from ingest.messages import Kind, State
-from ingest.wire import encode, topic_of
+from ingest.wire import BrokerAddress, encode, topic_of
 
 KEEPALIVE_S = 30
 CONNECT_S_MAX = 5.0
@@ -42,40 +40,6 @@ class Socket(Protocol):
     def fileno(self) -> int:
         """Return its file descriptor."""
         ...
-
-
-class BrokerAddress(Struct, frozen=True, kw_only=True):
-    """Where the broker is and who we are to it. The password stands in no output and no repr."""
-
-    host: str
-    port: int
-    tls: bool = False
-    username: str | None = None
-    password: str | None = None
-
-    def __repr__(self) -> str:
-        """Say where, not with which password."""
-        return f"{'mqtts' if self.tls else 'mqtt'}://{self.host}:{self.port}"
-
-
-def parse_broker_url(url: str) -> BrokerAddress:
-    """Return the address in `mqtt://` or `mqtts://user:password@host:port`.
-
-    Raises:
-        ValueError: another scheme, no host, or a port that is none.
-    """
-    parts = urlsplit(url)
-    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
-        message = "expected mqtt://host:port or mqtts://user:password@host:port"
-        raise ValueError(message)
-    tls = parts.scheme == "mqtts"
-    return BrokerAddress(
-        host=parts.hostname,
-        port=parts.port or (8883 if tls else 1883),
-        tls=tls,
-        username=unquote(parts.username) if parts.username else None,
-        password=unquote(parts.password) if parts.password else None,
-    )
 
 
 class LiftConnection:

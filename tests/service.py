@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
@@ -103,7 +103,21 @@ class Service(Client):
                 stdout=log,
                 stderr=log,
             )
+        self.until_ready()
+
+    def until_ready(self) -> None:
+        """Wait until it says that it is ready."""
         until(self._is_ready, "the service to be ready")
+
+    def __enter__(self) -> Self:
+        """Start it."""
+        self.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Leave nothing running, whatever the test came to."""
+        if self._process is not None:
+            self.kill()
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run another `liftwatch` command on the same data."""

@@ -28,10 +28,8 @@ def service(request: pytest.FixtureRequest, tmp_path: Path, mosquitto: Mosquitto
             "store_url": request.getfixturevalue("influx_store_url"),
             "database_url": request.getfixturevalue("postgresql_url"),
         }
-    service = Service(tmp_path, mosquitto.url, **settings)
-    service.start()
-    yield service
-    service.stop()
+    with Service(tmp_path, mosquitto.url, **settings) as service:
+        yield service
 
 
 def simulator(*arguments: str) -> None:

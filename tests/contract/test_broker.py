@@ -9,8 +9,9 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 from ingest.broker import Broker, Delivery, MemoryBroker
-from ingest.broker_paho import PahoBroker, parse_broker_url
+from ingest.broker_paho import PahoBroker
 from ingest.clock import SystemClock
+from ingest.wire import parse_broker_url
 from tests.servers import Mosquitto
 
 PATIENCE_S = 20.0

@@ -9,21 +9,20 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from ingest.broker_embedded import EmbeddedBroker, EmbeddedBrokerError
-from ingest.broker_paho import PahoBroker, parse_broker_url
+from ingest.broker_paho import PahoBroker
 from ingest.clock import SystemClock
-from tests.servers import free_port
+from ingest.wire import parse_broker_url
+from tests.servers import find_program, free_port
 from tests.service import until
 
 
 @pytest.fixture(params=["mosquitto", "amqtt"])
 def embedded(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EmbeddedBroker:
     if request.param == "amqtt":
-        pytest.importorskip("amqtt")
         monkeypatch.setattr(shutil, "which", lambda *_args, **_named: None)
-    broker = EmbeddedBroker(free_port(), tmp_path)
-    if broker.name != request.param:
-        pytest.skip("mosquitto is not installed")
-    return broker
+    else:
+        find_program("mosquitto")
+    return EmbeddedBroker(free_port(), tmp_path)
 
 
 def test_a_message_goes_through_the_embedded_broker(embedded: EmbeddedBroker) -> None:

@@ -3,15 +3,13 @@ from random import Random
 import pytest
 
 from ingest.messages import Kind
-from ingest.wire import decode
+from ingest.wire import BrokerAddress, decode, parse_broker_url
 from simulator.publisher import (
     LAST_WILL,
     RETRY_S_MAX,
     RETRY_S_MIN,
-    BrokerAddress,
     backoff_s,
     new_client,
-    parse_broker_url,
 )
 
 
