@@ -5,6 +5,7 @@ Not for service: no passwords, loopback only. amqtt speaks MQTT 3.1.1 only and f
 
 import asyncio
 import contextlib
+import ctypes
 import shutil
 import signal
 import socket
@@ -15,6 +16,7 @@ from pathlib import Path
 
 READY_S_MAX = 20.0
 STOP_S_MAX = 5.0
+_PR_SET_PDEATHSIG = 1
 
 # max_queued_messages 0: beyond mosquitto's default of 1,000 it drops messages that it has acknowledged, silently.
 _MOSQUITTO = """\
@@ -54,7 +56,12 @@ class EmbeddedBroker:
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         # A session of its own: Ctrl-C reaches us first, so that lifts and service can say goodbye to a living broker.
-        self._process = subprocess.Popen(self._command(), start_new_session=True, stdin=subprocess.DEVNULL)  # noqa: S603
+        self._process = subprocess.Popen(  # noqa: S603 - our own command
+            self._command(),
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            preexec_fn=_end_with_parent,  # noqa: PLW1509 - started before any thread of ours
+        )
         deadline = time.monotonic() + READY_S_MAX
         while not _answers(self._port):
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -87,6 +94,12 @@ class EmbeddedBroker:
         # As root mosquitto would become another user, who may not write here; `user root` keeps it as it was started.
         config.write_text("user root\n" + _MOSQUITTO.format(port=self._port, folder=self._folder.resolve()))
         return [mosquitto, "-c", str(config)]
+
+
+def _end_with_parent() -> None:
+    """On Linux, let the broker end when we are killed: an orphan would keep the port and the sessions."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _mosquitto() -> str | None:

@@ -10,7 +10,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.servers import free_port
+from tests.servers import answers, free_port
 from tests.service import ROOT, Client, until
 
 
@@ -18,11 +18,12 @@ class Demo:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.client = Client(free_port())
+        self.mqtt_port = free_port()
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith("LIFTWATCH_")}
         self._environment |= {
             "LIFTWATCH_DATA_DIR": str(folder / "data"),
             "LIFTWATCH_API_BIND": f"127.0.0.1:{self.client.port}",
-            "LIFTWATCH_MQTT_URL": f"mqtt://127.0.0.1:{free_port()}",
+            "LIFTWATCH_MQTT_URL": f"mqtt://127.0.0.1:{self.mqtt_port}",
         }
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -48,6 +49,7 @@ class Demo:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+            self._process = None
 
     def has_content(self) -> bool:
         paths = ("/api/v1/lifts", "/api/v1/alerts", "/api/v1/work-orders", "/api/v1/findings")
@@ -61,7 +63,7 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
     demo.kill()
 
 
-def test_the_demonstration_shows_content_stops_and_goes_on(demo: Demo) -> None:
+def test_the_demonstration_shows_content_and_goes_on_after_a_stop_and_after_a_kill(demo: Demo) -> None:
     demo.start()
     until(demo.has_content, "content")
     with urlopen(f"http://127.0.0.1:{demo.client.port}/", timeout=10) as page:
@@ -74,7 +76,11 @@ def test_the_demonstration_shows_content_stops_and_goes_on(demo: Demo) -> None:
     assert demo.stop() == 0
 
     demo.start()
-    until(demo.has_content, "content after the second start")
+    until(demo.has_content, "content after a clean stop")
+    demo.kill()
+    until(lambda: not answers(demo.mqtt_port), "the broker to end with the demonstration")
+    demo.start()
+    until(demo.has_content, "content after kill -9")
     after = {order["id"] for order in demo.client.items("/api/v1/work-orders")}
     assert before <= after
     assert [lift["lift_id"] for lift in demo.client.items("/api/v1/lifts")] == lift_ids
