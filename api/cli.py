@@ -18,8 +18,8 @@ from api.serve import Serving
 from api.settings import Settings, SettingsError, given_settings, load_settings, unknown_variables
 from ingest.broker_embedded import EmbeddedBrokerError
 from ingest.clock import SystemClock
+from ingest.database import DATABASE_AWAY, open_engine
 from ingest.database import migrate as migrate_database
-from ingest.database import open_engine
 from ingest.fleet_register import UnknownLiftError
 from ingest.history import HistoryError, import_history
 from ingest.telemetry_store import StoreUnavailableError
@@ -58,6 +58,14 @@ def _parts(settings: Settings) -> Parts:
         return open_parts(settings, SystemClock())
     except SettingsError as error:
         _refuse(error)
+    except (StoreUnavailableError, *DATABASE_AWAY) as error:
+        _give_up(error)
+
+
+def _give_up(error: Exception) -> NoReturn:
+    """Say in one line what does not answer; the driver's further lines help nobody who runs a service."""
+    _tell(f"cannot start: {str(error).splitlines()[0]}")
+    raise typer.Exit(1) from error
 
 
 def _refuse(error: SettingsError) -> NoReturn:
@@ -101,9 +109,8 @@ def demo(
         )
     except SettingsError as error:
         _refuse(error)
-    except EmbeddedBrokerError as error:
-        _tell(str(error))
-        code = 1
+    except (EmbeddedBrokerError, StoreUnavailableError, *DATABASE_AWAY) as error:
+        _give_up(error)
     raise typer.Exit(code)
 
 
@@ -211,8 +218,12 @@ def migrate(config: Config = None) -> None:
     """Bring the database to the newest schema (`serve` does it too)."""
     settings = _settings(config)
     engine = open_engine(settings.register_url)
-    migrate_database(engine, MIGRATIONS)
-    engine.dispose()
+    try:
+        migrate_database(engine, MIGRATIONS)
+    except DATABASE_AWAY as error:
+        _give_up(error)
+    finally:
+        engine.dispose()
 
 
 @app.command("check-settings")

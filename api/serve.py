@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -29,6 +30,13 @@ log = structlog.get_logger()
 class _Server(uvicorn.Server):
     """uvicorn without its own signal handling: the whole service stops in order, not only its HTTP side."""
 
+    on_ready: Callable[[], None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and self.on_ready is not None:
+            self.on_ready()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
@@ -52,7 +60,7 @@ class Serving:
         self._server = _Server(config)
 
     def run(self, on_ready: Callable[[], None] | None = None) -> int:
-        """Serve until SIGINT, SIGTERM or a failure; return the exit code."""
+        """Serve until SIGINT, SIGTERM or a failure; return the exit code. `on_ready` is called once HTTP is served."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
         work = [
@@ -62,8 +70,7 @@ class Serving:
         self._broker.start()
         for thread in work:
             thread.start()
-        if on_ready is not None:
-            on_ready()
+        self._server.on_ready = on_ready
         try:
             self._server.run()
         except SystemExit:  # uvicorn's way to say that the port is taken; its log has told why

@@ -113,3 +113,16 @@ def test_an_empty_quarantine_lists_nothing_and_migrating_twice_is_harmless(liftw
     assert liftwatch("migrate").exit_code == 0
     listed = liftwatch("quarantine", "list", "--reason", "not-json")
     assert (listed.exit_code, listed.stdout) == (0, "")
+
+
+def test_a_store_that_does_not_answer_is_told_in_one_line(liftwatch: Command) -> None:
+    database = "postgresql+psycopg://centre:s3cret@127.0.0.1:1/liftwatch"
+    for refused in (
+        liftwatch("serve", LIFTWATCH_DATABASE_URL=database),
+        liftwatch("migrate", LIFTWATCH_DATABASE_URL=database),
+        liftwatch("serve", LIFTWATCH_DATA_DIR="/proc/nowhere"),
+    ):
+        assert refused.exit_code == 1
+        assert refused.stderr.startswith("cannot start: ")
+        assert refused.stderr.count("\n") == 1
+        assert "s3cret" not in refused.stderr
