@@ -75,10 +75,11 @@ class Serving:
             self._server.run()
         except SystemExit:  # uvicorn's way to say that the port is taken; its log has told why
             self._failed.append("http")
-        self._stop()
-        for thread in work:
-            thread.join()
-        self._broker.stop()
+        finally:
+            self._stop()
+            for thread in work:
+                thread.join()
+            self._broker.stop()
         return 1 if self._failed else 0
 
     def _service(self) -> Service:

@@ -17,12 +17,14 @@ from msgspec import Struct, field
 from alerts.desk import DeskSettings
 from analytics.assessment import AssessmentSettings
 from ingest.intake import AGE_MAX, FUTURE_MAX, LATE_AFTER, IntakeLimits
+from ingest.telemetry_store_influx import parse_store_url
 from ingest.wire import BrokerAddress, parse_broker_url
 
 PREFIX = "LIFTWATCH_"
 SECRETS = ("mqtt_url", "store_token", "database_url", "api_token")
 # Read by the test suite and by the command line, not by the service.
 NOT_SETTINGS = ("LIFTWATCH_REQUIRE_REAL", "LIFTWATCH_CONFIG")
+AGE_DAYS_MAX = 36_500
 _MS = timedelta(milliseconds=1)
 
 
@@ -229,6 +231,14 @@ def _seconds(value: object) -> float:
     return number
 
 
+def _days(value: object) -> float:
+    number = float(str(value))
+    if not 0 < number <= AGE_DAYS_MAX:
+        message = f"expected days, above 0 and at most {AGE_DAYS_MAX}"
+        raise ValueError(message)
+    return number
+
+
 def _count(value: object) -> int:
     number = int(str(value))
     if not 1 <= number <= 10**6:
@@ -238,7 +248,9 @@ def _count(value: object) -> int:
 
 
 def _check_store_url(text: str) -> None:
-    if not text.startswith(("sqlite:///", "influxdb+http://", "influxdb+https://")):
+    if text.startswith("influxdb+"):
+        parse_store_url(text)
+    elif not text.startswith("sqlite:///"):
         message = "expected sqlite:///path or influxdb+http(s)://host:8086/<bucket>?org=<org>"
         raise ValueError(message)
 
@@ -246,7 +258,7 @@ def _check_store_url(text: str) -> None:
 def _check_database_url(text: str) -> None:
     try:
         backend = sa.make_url(text).drivername
-    except sa.exc.ArgumentError:
+    except (sa.exc.ArgumentError, ValueError):  # its words may hold a part of the password
         backend = ""
     if backend not in ("sqlite", "postgresql+psycopg"):
         message = "expected sqlite:///path or postgresql+psycopg://user:password@host/database"
@@ -272,6 +284,7 @@ _PARSERS: dict[str, Callable[[object], Any]] = {
     "profiles_dir": lambda value: Path(_text(value)),
     "rules_file": lambda value: Path(_text(value)),
     "log_format": _checked(_check_log_format),
+    "age_days_max": _days,
     "repeated_fault_count_min": _count,
     "repeated_fault_days": _count,
     "repeat_repair_days": _count,

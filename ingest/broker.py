@@ -10,7 +10,10 @@ from typing import NamedTuple, Protocol
 
 
 class Delivery(NamedTuple):
-    """One MQTT message at our door. `connection` and `mid` are what its acknowledgement needs."""
+    """One MQTT message at our door. `connection` and `mid` are what its acknowledgement needs.
+
+    `retained`: the broker kept it and tells it to a new subscription; when the lift said it, nobody knows.
+    """
 
     connection: int
     mid: int
@@ -18,6 +21,7 @@ class Delivery(NamedTuple):
     topic: str
     payload: bytes
     received_ms: int
+    retained: bool = False
 
 
 class Broker(Protocol):
@@ -51,10 +55,10 @@ class MemoryBroker:
         self._unacknowledged: dict[int, Delivery] = {}
         self._connected_since = connected_since
 
-    def publish(self, topic: str, payload: bytes, received_ms: int) -> None:
+    def publish(self, topic: str, payload: bytes, received_ms: int, *, retained: bool = False) -> None:
         """Put one message before the worker."""
         self._mid += 1
-        self._waiting.append(Delivery(self._connection, self._mid, 1, topic, payload, received_ms))
+        self._waiting.append(Delivery(self._connection, self._mid, 1, topic, payload, received_ms, retained))
 
     def reconnect(self) -> None:
         """Begin a new connection: what was not acknowledged is delivered again."""

@@ -21,7 +21,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from ingest.broker import Delivery
-from ingest.clock import Clock, to_ms
+from ingest.clock import Clock, monotonic_s, to_ms
 from ingest.wire import TOPIC_FILTER, BrokerAddress
 
 KEEPALIVE_S = 20
@@ -30,6 +30,9 @@ RETRY_S_MIN = 0.5
 RETRY_S_MAX = 15.0
 RECEIVE_MAXIMUM = 10_000
 QUEUE_MAX = 50_000
+# An array of 500 objects takes some 60 times its bytes once it is decoded.
+TAKE_BYTES_MAX = 4 * 1024 * 1024
+SHORT_S = 5.0
 SESSION_EXPIRY_S = 30 * 86_400
 _UNSUPPORTED_PROTOCOL = 132
 _SESSION_TAKEN_OVER = 142
@@ -78,7 +81,11 @@ class PahoBroker:
         with self._changed:
             if not self._queue:
                 self._changed.wait(wait_s)
-            taken = [self._queue.popleft() for _ in range(min(most, len(self._queue)))]
+            taken: list[Delivery] = []
+            size = 0
+            while self._queue and len(taken) < most and size < TAKE_BYTES_MAX:
+                taken.append(self._queue.popleft())
+                size += len(taken[-1].payload)
             self._changed.notify_all()
         return taken
 
@@ -98,14 +105,29 @@ class PahoBroker:
     def _run(self) -> None:
         retry_s = RETRY_S_MIN
         while not self._stopping.is_set():
+            begun_s = monotonic_s()
             was_connected = self._serve_one_connection()
+            is_short = monotonic_s() - begun_s < SHORT_S
             if self._refused:
                 self._refused = False
                 self._protocol = MQTTProtocolVersion.MQTTv311
                 continue
-            self._protocol = MQTTProtocolVersion.MQTTv5
-            retry_s = RETRY_S_MIN if was_connected else min(retry_s * 2, RETRY_S_MAX)
+            self._choose_protocol(was_connected=was_connected, is_short=is_short)
+            retry_s = RETRY_S_MIN if was_connected and not is_short else min(retry_s * 2, RETRY_S_MAX)
             self._stopping.wait(random.uniform(retry_s / 2, retry_s))  # noqa: S311 - jitter, not a secret
+
+    def _choose_protocol(self, *, was_connected: bool, is_short: bool) -> None:
+        """Go back to MQTT 5, but not straight after a connection that MQTT 5 did not hold.
+
+        A message with properties that paho cannot read ends the connection and comes again at each new one; without
+        properties, in 3.1.1, it gets through.
+        """
+        was_v5 = self._protocol == MQTTProtocolVersion.MQTTv5
+        if was_v5 and was_connected and is_short and not self._stopping.is_set():
+            log.warning("connection-short", client_id=self._client_id, hint="is another program using this name?")
+            self._protocol = MQTTProtocolVersion.MQTTv311
+        else:
+            self._protocol = MQTTProtocolVersion.MQTTv5
 
     def _serve_one_connection(self) -> bool:
         """Connect, serve until the connection is over, and tell whether there was one."""
@@ -116,7 +138,7 @@ class PahoBroker:
         client = self._new_client()
         try:
             self._connect(client)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             log.warning("broker-unreachable", broker=repr(self._address), error=str(error))
             return False
         self._connection += 1
@@ -215,6 +237,7 @@ class PahoBroker:
             _topic_of(message),
             bytes(message.payload),
             to_ms(self._clock.now()),
+            message.retain,
         )
         with self._changed:
             while len(self._queue) >= self._queue_max and not self._over.is_set():

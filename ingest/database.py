@@ -19,7 +19,14 @@ from sqlalchemy.types import TypeDecorator
 
 BUSY_TIMEOUT_MS = 15_000
 # The database does not answer, is restarting, full or locked: the same call may succeed later.
-DATABASE_AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
+DATABASE_AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError, sa.exc.TimeoutError)
+# A connection that is cut in silence is noticed within 15 s, not after the minutes that TCP takes by itself.
+_POSTGRESQL_TIMEOUTS = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "tcp_user_timeout": 15_000,
+}
 _MIGRATION_LOCK = 0x4C494654  # "LIFT"
 
 metadata = sa.MetaData(
@@ -67,7 +74,7 @@ def open_engine(url: str) -> Engine:
     """
     parsed = sa.make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return sa.create_engine(parsed, pool_pre_ping=True)
+        return sa.create_engine(parsed, pool_pre_ping=True, connect_args=_POSTGRESQL_TIMEOUTS)
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = sa.create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})

@@ -62,6 +62,8 @@ DoorStatus = Literal[
 ]
 
 Instant = Annotated[datetime, Meta(tz=True)]
+# Milliseconds since 1970; beyond 2^53 no JSON number is exact, and no calendar knows the year.
+InstantMs = Annotated[int, Meta(ge=-(2**53), le=2**53)]
 Floor = Annotated[int, Meta(ge=-20, le=300)]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 DoorMs = Annotated[float, Meta(ge=0, le=600_000)]
@@ -86,7 +88,7 @@ Text = Annotated[str, Meta(max_length=1_000)]
 class Body(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     """What every message carries: the controller's clock, and the number that the lift gave the message."""
 
-    at: Instant | int | msgspec.UnsetType = UNSET
+    at: Instant | InstantMs | msgspec.UnsetType = UNSET
     seq: Count | None = None
     boot: Boot | None = None
 

@@ -190,14 +190,18 @@ def parse_broker_url(url: str) -> BrokerAddress:
     Raises:
         ValueError: another scheme, no host, or a port that is none.
     """
+    message = "expected mqtt://host:port or mqtts://user:password@host:port"
     parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError:  # its words may hold a part of the password
+        raise ValueError(message) from None
     if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
-        message = "expected mqtt://host:port or mqtts://user:password@host:port"
         raise ValueError(message)
     tls = parts.scheme == "mqtts"
     return BrokerAddress(
         host=parts.hostname,
-        port=parts.port or (8883 if tls else 1883),
+        port=port or (8883 if tls else 1883),
         tls=tls,
         username=unquote(parts.username) if parts.username else None,
         password=unquote(parts.password) if parts.password else None,

@@ -12,7 +12,7 @@ from ingest.clock import Clock, monotonic_s
 from ingest.database import DATABASE_AWAY
 from ingest.fleet_register import FleetRegister
 from ingest.intake import UNKNOWN_LIFT, Intake, Taken, UnknownLift
-from ingest.messages import Message
+from ingest.messages import Message, State
 from ingest.quarantine import Quarantine, Quarantined
 from ingest.telemetry_store import StoreRefusedError, StoreUnavailableError, TelemetryStore
 from ingest.wire import Reason, encode, topic_of
@@ -92,6 +92,7 @@ class IngestWorker:
         self._auto_register = auto_register
         self._fleet = Fleet(register)
         self._strangers: set[str] = set()
+        self._observable: list[Message] = []
         self._stopping = threading.Event()
         self.counts = IntakeCounts()
 
@@ -131,7 +132,7 @@ class IngestWorker:
         if self._strangers:
             self._register.add_if_unknown(self._strangers, self._clock.now())
         for observe in self._observers:
-            observe(taken.accepted)
+            observe(self._observable)
         self._write(taken.accepted)
         self._quarantine.add(taken.quarantined)
         self._count(deliveries, taken)
@@ -139,9 +140,11 @@ class IngestWorker:
     def _judge(self, deliveries: Sequence[Delivery]) -> Taken:
         batch = Taken([], [])
         self._strangers = set()
+        self._observable = []
         for delivery in deliveries:
             taken = self._intake.take(delivery.topic, delivery.payload, delivery.received_ms, self._profile_of)
             batch.accepted += taken.accepted
+            self._observable += [m for m in taken.accepted if not delivery.retained or _is_last_will(m)]
             batch.quarantined += taken.quarantined
             batch.unknown_fields += taken.unknown_fields
         self._strangers &= {message.lift_id for message in batch.accepted}
@@ -175,6 +178,11 @@ class IngestWorker:
         self.counts.messages_quarantined += len(taken.quarantined)
         self.counts.unknown_fields += taken.unknown_fields
         self.counts.lifts_registered += len(self._strangers)
+
+
+def _is_last_will(message: Message) -> bool:
+    """Tell whether a message says that its lift is gone: of what the broker retained, the one that is true now."""
+    return isinstance(message.body, State) and message.body.connected is False
 
 
 def _refused(message: Message, why: str) -> Quarantined:

@@ -72,6 +72,12 @@ def test_secrets_stand_in_no_error_and_no_repr() -> None:
         },
     )
     assert not any(secret in repr(settings) for secret in ("t0ken", "st0re", "pw0", "pw1"))
+    for variable, value in (
+        ("LIFTWATCH_MQTT_URL", "mqtt://user:pw2/x@host"),
+        ("LIFTWATCH_DATABASE_URL", "postgresql+psycopg://user:x@host:pw2/x"),
+        ("LIFTWATCH_STORE_URL", "influxdb+http://user:pw2@host:8086/bucket?org=o"),
+    ):
+        assert "pw2" not in " ".join(faults({variable: value}))
     assert "pw2" not in " ".join(faults({"LIFTWATCH_MQTT_URL": "mqtx://u:pw2@h"}))
 
 

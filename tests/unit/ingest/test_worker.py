@@ -196,3 +196,12 @@ def test_counts_tell_what_was_done(bench: Bench) -> None:
     counts = bench.worker.counts
     assert (counts.deliveries, counts.messages_accepted, counts.messages_late) == (3, 2, 1)
     assert (counts.messages_quarantined, counts.unknown_fields) == (1, 1)
+
+
+def test_what_the_broker_retained_is_kept_but_only_a_last_will_is_observed(bench: Bench) -> None:
+    for content in ('{"at": %d, "seq": 1, "connected": true}' % NOW_MS, '{"connected": false}'):
+        bench.broker.publish("lifts/v1/L1/state", content.encode(), NOW_MS, retained=True)
+    bench.worker.step(0)
+    assert [getattr(message.body, "connected", None) for message in bench.observed] == [False]
+    states = bench.store.messages("L1", Kind.STATE, NOW - timedelta(hours=1), NOW + timedelta(hours=1))
+    assert len(states) == 2
