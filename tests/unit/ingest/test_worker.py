@@ -199,7 +199,7 @@ def test_counts_tell_what_was_done(bench: Bench) -> None:
 
 
 def test_what_the_broker_retained_is_kept_but_only_a_last_will_is_observed(bench: Bench) -> None:
-    for content in ('{"at": %d, "seq": 1, "connected": true}' % NOW_MS, '{"connected": false}'):
+    for content in (f'{{"at": {NOW_MS}, "seq": 1, "connected": true}}', '{"connected": false}'):
         bench.broker.publish("lifts/v1/L1/state", content.encode(), NOW_MS, retained=True)
     bench.worker.step(0)
     assert [getattr(message.body, "connected", None) for message in bench.observed] == [False]
