@@ -18,7 +18,7 @@ from alerts.alert_entries import NewAlert
 from alerts.conditions import Transition, evidence_of
 from alerts.finding_alerts import apply_findings
 from alerts.journal import Journal
-from alerts.ringing import ring
+from alerts.ringing import ring, see_to_order
 from alerts.rules import RuleBook
 from alerts.watchdog import Heard, Lost, Watchdog
 from alerts.work_orders import OrderKind, WorkOrder, moved
@@ -185,6 +185,8 @@ class Desk:
             clear(LIFTWATCH, note, cleared_at=message.measured_at)
         elif transition.active and alert is not None:
             alert_entries.count_repeat(connection, alert)
+            if not message.late:
+                see_to_order(connection, alert.id, self._alert_of(transition))
         elif transition.active and not message.late:
             ring(connection, self._alert_of(transition))
 

@@ -19,10 +19,19 @@ def ring(connection: Connection, new: NewAlert) -> int | None:
     alert_id = open_alert(connection, new)
     if alert_id is None:
         return None
-    order = _order_for(connection, new)
-    if order is not None:
-        link_alert(connection, order, alert_id, new)
+    see_to_order(connection, alert_id, new)
     return alert_id
+
+
+def see_to_order(connection: Connection, alert_id: int, new: NewAlert) -> None:
+    """Link an alert to the undone order of its lift and cause, which is opened where its rule asks for one.
+
+    Also for an alert that is raised once more while it is active: where its order was done meanwhile, somebody has to
+    go again.
+    """
+    order = _order_for(connection, new)
+    if order is not None and alert_id not in order.alert_ids:
+        link_alert(connection, order, alert_id, new)
 
 
 def _order_for(connection: Connection, new: NewAlert) -> WorkOrder | None:

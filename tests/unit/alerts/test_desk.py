@@ -200,6 +200,16 @@ def test_a_fault_that_comes_back_after_the_repair_opens_an_order_that_names_the_
     assert room.journal.work_order_history(second.id)[0].note == f"comes back after {first.number}"
 
 
+def test_a_raise_while_the_alert_is_active_but_its_order_was_done_sends_somebody_again(room: Room) -> None:
+    room.desk.observe([fault("entrapment")])
+    first = room.finish(room.order(), at_s=60)
+    room.desk.observe([fault("entrapment", at_s=600)])
+    room.desk.observe([fault("entrapment", at_s=600)])
+    second, _ = room.orders()
+    assert (second.state, second.recurrence_of, second.arrive_by) == (OrderState.OPEN, first.id, at(600 + 1_800))
+    assert (room.alert().work_order_id, room.alert().repeats) == (second.id, 1)
+
+
 def test_a_cancelled_order_is_not_a_repair_that_did_not_hold(room: Room) -> None:
     room.desk.observe([fault("overspeed"), fault("overspeed", "cleared", at_s=5)])
     room.desk.transition(room.order().id, "cancelled", "Olga", at(60), note="a test by the inspector")
