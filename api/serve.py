@@ -5,7 +5,6 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from types import FrameType
 
 import msgspec
@@ -52,7 +51,6 @@ class Serving:
         self._worker = make_worker(parts, self._broker)
         self._stopping = threading.Event()
         self._failed: list[str] = []
-        self._assessed_at: datetime | None = None
         host, port = parts.settings.bind
         app = create_app(self._service(), Access(parts.settings.api_token))
         config = uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, server_header=False)
@@ -133,7 +131,6 @@ class Serving:
         findings = self._parts.assessment.assess(as_of)
         self._parts.findings.replace(findings, as_of)
         self._parts.desk.apply(findings, as_of)
-        self._assessed_at = as_of
 
     def _readiness(self) -> dict[str, str | bool]:
         return {
