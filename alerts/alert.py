@@ -15,6 +15,8 @@ from ingest.faults import ENTRAPMENT
 
 # Who stands in the history where no person acted.
 LIFTWATCH = "liftwatch"
+# What stands in the place of a lift where the alert is about the service itself; no lift can have this name.
+SERVICE = "$service"
 
 
 class AlertKind(StrEnum):
@@ -24,6 +26,9 @@ class AlertKind(StrEnum):
     PASSENGER_ALARM = "passenger-alarm"
     LIFT_STOPPED = "lift-stopped"
     NO_CONTACT = "no-contact"
+    BROKER_AWAY = "broker-away"
+    STORE_AWAY = "store-away"
+    SPOOL_FULL = "spool-full"
 
 
 FINDING_KINDS: tuple[str, ...] = tuple(kind.value for kind in FindingKind)

@@ -13,20 +13,25 @@ from msgspec import Struct
 from sqlalchemy.engine import Connection
 
 from alerts import alert_entries, conditions, order_entries
-from alerts.alert import LIFTWATCH, Alert, AlertChange, AlertKind, IllegalTransitionError
+from alerts.alert import LIFTWATCH, SERVICE, Alert, AlertChange, AlertKind, IllegalTransitionError
 from alerts.alert_entries import NewAlert
 from alerts.conditions import Transition, evidence_of
 from alerts.finding_alerts import apply_findings
-from alerts.journal import Journal
+from alerts.journal import OPEN, Journal
 from alerts.ringing import ring, see_to_order
 from alerts.rules import RuleBook
+from alerts.service_alerts import Conditions, apply_conditions, differ
 from alerts.watchdog import Heard, Lost, Watchdog
 from alerts.work_orders import OrderKind, WorkOrder, moved
 from analytics.findings import Finding
 from ingest.clock import from_ms
 from ingest.fleet import Visit, VisitKind
 from ingest.fleet_register import FleetRegister
-from ingest.messages import Fault, Message
+from ingest.messages import Fault, Kind, Message
+
+_CAN_RING = frozenset({Kind.FAULT, Kind.ALARM})
+# Processes times conditions; more are not read, and then written about without need.
+SERVICE_ALERTS_MAX = 500
 
 
 class UnknownAlertError(LookupError):
@@ -71,7 +76,7 @@ class Desk:
 
         Late messages ring nothing. Nothing is written where nothing in the batch matters.
         """
-        said = [message for message in messages if conditions.key_of(message) is not None]
+        said = [message for message in messages if message.kind in _CAN_RING and conditions.key_of(message) is not None]
         news = self._watchdog.news(messages)
         if not (said or news):
             return
@@ -104,6 +109,16 @@ class Desk:
             claimed = self._watchdog.claim(connection, now)
             raised = [ring(connection, self._no_contact(lost, now)) for lost in claimed]
         return sum(alert_id is not None for alert_id in raised)
+
+    def report(self, conditions: Conditions, process: str, now: datetime) -> None:
+        """Make the alerts about a process of ours what its `conditions` are: a reason, or None where all is well.
+
+        Raises nothing twice and writes only where something has changed, so that it can be told every few seconds.
+        """
+        known = self._journal.alerts(limit=SERVICE_ALERTS_MAX, lift_id=SERVICE, state=OPEN)
+        if differ(conditions, process, known):
+            with self._journal.writing() as connection:
+                apply_conditions(connection, self._rules, conditions, process, now)
 
     def acknowledge(self, alert_id: int, by: str, now: datetime, note: str | None = None) -> Alert:
         """Take note of an alert, cleared or not.

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from alerts import tables
 from ingest.clock import from_ms
 from ingest.database import insert_new
-from ingest.messages import Message, State
+from ingest.messages import Kind, Message
 
 
 class Heard(Struct, frozen=True, kw_only=True):
@@ -55,10 +55,21 @@ class Watchdog:
 
     def news(self, messages: Sequence[Message]) -> list[Heard]:
         """Return what has to be written of a batch, ordered by lift."""
-        heard: dict[str, Heard] = {}
+        spoke_ms: dict[str, int] = {}
+        lost_ms: dict[str, int] = {}
         for message in messages:
-            heard[message.lift_id] = _heard(heard.get(message.lift_id), message)
-        return [heard[lift_id] for lift_id in sorted(heard) if self._is_news(heard[lift_id])]
+            lift_id = message.lift_id
+            if message.kind is Kind.STATE and message.body.connected is False:  # type: ignore[attr-defined]
+                lost_ms[lift_id] = message.received_ms
+                continue
+            spoke_ms[lift_id] = message.received_ms
+            if lost_ms:
+                lost_ms.pop(lift_id, None)
+        heard = (
+            Heard(lift_id=lift_id, spoke_ms=spoke_ms.get(lift_id), lost_ms=lost_ms.get(lift_id))
+            for lift_id in sorted(spoke_ms.keys() | lost_ms.keys())
+        )
+        return [each for each in heard if self._is_news(each)]
 
     def write(self, connection: Connection, news: Sequence[Heard]) -> None:
         """Write contacts down; what another process wrote later stays."""
@@ -124,11 +135,3 @@ class Watchdog:
             "connected": False,
             "due_at": lost_at + self._grace,
         }
-
-
-def _heard(earlier: Heard | None, message: Message) -> Heard:
-    spoke_ms = earlier.spoke_ms if earlier else None
-    if isinstance(message.body, State) and message.body.connected is False:
-        return Heard(lift_id=message.lift_id, spoke_ms=spoke_ms, lost_ms=message.received_ms)
-    spoke_ms = message.received_ms if spoke_ms is None else max(spoke_ms, message.received_ms)
-    return Heard(lift_id=message.lift_id, spoke_ms=spoke_ms, lost_ms=None)

@@ -33,6 +33,16 @@ _ROUTERS = (
 
 def create_app(service: Service, access: Access) -> FastAPI:
     """Return the application on the parts of `service`, serving whom `access` allows."""
+    app = create_probes(service, access)
+    for router in _ROUTERS:
+        app.include_router(router, prefix=API_PREFIX)
+    app.include_router(pages.router)
+    app.mount("/static", StaticFiles(directory=str(files("api.console") / "static")), name="static")
+    return app
+
+
+def create_probes(service: Service, access: Access) -> FastAPI:
+    """Return what every process answers, whatever its role: whether it lives and works, and what it has counted."""
     app = FastAPI(
         title=TITLE,
         summary=_SUMMARY,
@@ -49,11 +59,7 @@ def create_app(service: Service, access: Access) -> FastAPI:
     )
     app.state.service = service
     add_problem_handlers(app, SECURITY_HEADERS)
-    for router in _ROUTERS:
-        app.include_router(router, prefix=API_PREFIX)
     app.include_router(health.router)
-    app.include_router(pages.router)
-    app.mount("/static", StaticFiles(directory=str(files("api.console") / "static")), name="static")
     app.openapi = lambda: _openapi(app, needs_token=access.token is not None)  # type: ignore[method-assign]
     return app
 

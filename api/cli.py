@@ -14,7 +14,7 @@ import typer
 from analytics.regimes import REGIMES
 from api.composition import MIGRATIONS, Parts, history_intake, open_parts
 from api.demo import DemoOptions, run_demo
-from api.serve import Serving
+from api.serve import Role, Serving
 from api.settings import Settings, SettingsError, given_settings, load_settings, unknown_variables
 from ingest.broker_embedded import EmbeddedBrokerError
 from ingest.clock import SystemClock
@@ -115,12 +115,17 @@ def demo(
 
 
 @app.command()
-def serve(config: Config = None) -> None:
-    """The service: ingest, assessment, alerts, API."""
+def serve(
+    config: Config = None,
+    role: Annotated[Role, typer.Option(help="all; or ingest (several share the lifts), or web (API, assessment).")] = (
+        Role.ALL
+    ),
+) -> None:
+    """The service: ingest, assessment, alerts, API; or one role of it."""
     parts = _parts(_settings(config))
     host, port = parts.settings.bind
     try:
-        code = Serving(parts).run(on_ready=lambda: _tell(f"Liftwatch serves http://{host}:{port}/"))
+        code = Serving(parts, role).run(on_ready=lambda: _tell(f"Liftwatch serves http://{host}:{port}/"))
     finally:
         parts.close()
     raise typer.Exit(code)

@@ -14,7 +14,6 @@ from alerts.rules import RuleBook
 from analytics.assessment import Assessment
 from analytics.findings import FindingBook
 from api.settings import Settings, SettingsError
-from ingest.broker import Broker
 from ingest.clock import Clock
 from ingest.database import migrate, open_engine
 from ingest.faults import ControllerProfile, load_profiles
@@ -24,7 +23,6 @@ from ingest.quarantine import Quarantine
 from ingest.telemetry_store import TelemetryStore
 from ingest.telemetry_store_embedded import EmbeddedTelemetryStore
 from ingest.telemetry_store_influx import InfluxTelemetryStore
-from ingest.worker import IngestWorker
 
 MIGRATIONS = [Path(room.__path__[0]) / "migrations" / "versions" for room in (ingest, analytics, alerts)]
 _SQLITE = "sqlite:///"
@@ -92,20 +90,6 @@ def open_store(settings: Settings) -> TelemetryStore:
     if url.startswith(_SQLITE):
         return EmbeddedTelemetryStore(Path(url.removeprefix(_SQLITE)))
     return InfluxTelemetryStore(url, settings.store_token)
-
-
-def make_worker(parts: Parts, broker: Broker) -> IngestWorker:
-    """Return the ingest worker on `broker`; the desk sees every batch before the store does."""
-    return IngestWorker(
-        broker,
-        Intake(parts.profiles, parts.settings.intake_limits),
-        parts.register,
-        parts.store,
-        parts.quarantine,
-        parts.clock,
-        observers=[parts.desk.observe],
-        auto_register=parts.settings.auto_register,
-    )
 
 
 def history_intake(parts: Parts) -> Intake:

@@ -1,27 +1,29 @@
-"""The running service: broker, ingest worker, schedule and HTTP server, started and stopped in order."""
+"""The running service, or one role of it: ingest, schedule and HTTP server, started and stopped in order."""
 
 import contextlib
+import gc
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from enum import StrEnum
 from types import FrameType
 
-import msgspec
 import structlog
 import uvicorn
 from sqlalchemy import text
 
-from api.app import create_app
+from api.app import create_app, create_probes
 from api.auth import Access
-from api.composition import Parts, make_worker
+from api.composition import Parts
+from api.ingesting import Ingesting
 from api.service import Service
-from ingest.broker_paho import PahoBroker
-from ingest.clock import monotonic_s
 from ingest.database import DATABASE_AWAY, reading
 from ingest.telemetry_store import StoreUnavailableError
 
 WATCH_EVERY_S = 5.0
+# Messages are no containers to the collector, and what holds them lives for one batch: looking seldom costs nothing.
+GC_THRESHOLDS = (50_000, 20, 50)
 
 log = structlog.get_logger()
 
@@ -41,18 +43,27 @@ class _Server(uvicorn.Server):
         yield
 
 
+class Role(StrEnum):
+    """What a process does: everything, or one side. Several `ingest` processes share the lifts (`mqtt_share`)."""
+
+    ALL = "all"
+    INGEST = "ingest"
+    WEB = "web"
+
+
 class Serving:
     """One service process. `run` returns when it was told to stop, or when a part of it has failed."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, role: Role = Role.ALL) -> None:
         """Prepare; nothing runs before `run`."""
         self._parts = parts
-        self._broker = PahoBroker(parts.settings.broker, parts.settings.mqtt_client_id, parts.clock)
-        self._worker = make_worker(parts, self._broker)
+        self._assesses = role is not Role.INGEST
+        self._ingesting = None if role is Role.WEB else Ingesting(parts)
         self._stopping = threading.Event()
         self._failed: list[str] = []
         host, port = parts.settings.bind
-        app = create_app(self._service(), Access(parts.settings.api_token))
+        make_app = create_probes if role is Role.INGEST else create_app
+        app = make_app(self._service(), Access(parts.settings.api_token))
         config = uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, server_header=False)
         config.timeout_graceful_shutdown = 5
         self._server = _Server(config)
@@ -61,12 +72,14 @@ class Serving:
         """Serve until SIGINT, SIGTERM or a failure; return the exit code. `on_ready` is called once HTTP is served."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
-        work = [
-            threading.Thread(target=self._guarded, args=(name, action), name=name)
-            for name, action in (("ingest", self._worker.run), ("schedule", self._schedule))
-        ]
-        self._broker.start()
-        for thread in work:
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
+        runs = {"watch": self._watch} if self._ingesting else {}
+        runs |= {"assess": self._assess} if self._assesses else {}
+        threads = [threading.Thread(target=self._guarded, args=(name, run), name=name) for name, run in runs.items()]
+        if self._ingesting is not None:
+            self._ingesting.start(self._guarded)
+        for thread in threads:
             thread.start()
         self._server.on_ready = on_ready
         try:
@@ -75,9 +88,10 @@ class Serving:
             self._failed.append("http")
         finally:
             self._stop()
-            for thread in work:
+            for thread in threads:
                 thread.join()
-            self._broker.stop()
+            if self._ingesting is not None:
+                self._ingesting.stop()
         return 1 if self._failed else 0
 
     def _service(self) -> Service:
@@ -93,7 +107,8 @@ class Serving:
             profiles=parts.profiles,
             clock=parts.clock,
             readiness=self._readiness,
-            metrics=self._metrics,
+            counters=self._ingesting.counters if self._ingesting else dict,
+            gauges=self._ingesting.gauges if self._ingesting else dict,
         )
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
@@ -101,7 +116,6 @@ class Serving:
 
     def _stop(self) -> None:
         self._stopping.set()
-        self._worker.stop()
         self._server.should_exit = True
 
     def _guarded(self, name: str, action: Callable[[], None]) -> None:
@@ -113,17 +127,29 @@ class Serving:
             self._failed.append(name)
             self._stop()
 
-    def _schedule(self) -> None:
-        next_assessment_s = monotonic_s()
-        while not self._stopping.is_set():
-            try:
-                self._parts.desk.watch(self._parts.clock.now(), self._broker.connected_since())
-                if monotonic_s() >= next_assessment_s:
-                    self.assess()
-                    next_assessment_s = monotonic_s() + self._parts.settings.assess_every_s
-            except (StoreUnavailableError, *DATABASE_AWAY) as error:
-                log.warning("assessment-put-off", error=str(error))
+    def _watch(self) -> None:
+        """See every few seconds to what silence means: of lifts, and of the parts that this process stands on."""
+        while self._ingesting is not None and not self._stopping.is_set():
+            now = self._parts.clock.now()
+            with self._put_off("watch"):
+                self._parts.desk.watch(now, self._ingesting.broker.connected_since())
+                self._parts.desk.report(self._ingesting.conditions(now), self._parts.settings.mqtt_client_id, now)
+                self._ingesting.ledger.fold(now)
             self._stopping.wait(WATCH_EVERY_S)
+
+    def _assess(self) -> None:
+        """Assess again and again, on a thread of its own: a telemetry store that hangs must not delay the watch."""
+        while not self._stopping.is_set():
+            with self._put_off("assessment"):
+                self.assess()
+            self._stopping.wait(self._parts.settings.assess_every_s)
+
+    @contextlib.contextmanager
+    def _put_off(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (StoreUnavailableError, *DATABASE_AWAY) as error:
+            log.warning("put-off", what=what, error=str(error))
 
     def assess(self) -> None:
         """Assess the fleet as of now and hand the findings to the desk."""
@@ -132,20 +158,17 @@ class Serving:
         self._parts.findings.replace(findings, as_of)
         self._parts.desk.apply(findings, as_of)
 
-    def _readiness(self) -> dict[str, str | bool]:
+    def _readiness(self) -> Mapping[str, str | bool]:
         return {
-            "broker": self._broker.connected_since() is not None or "not connected",
             "database": _answer(self._ping_database),
             "telemetry_store": _answer(self._parts.store.ping),
-            "ingest": "ingest" not in self._failed or "ended",
+            "parts": f"ended: {', '.join(self._failed)}" if self._failed else True,
+            **(self._ingesting.readiness() if self._ingesting else {}),
         }
 
     def _ping_database(self) -> None:
         with reading(self._parts.engine) as connection:
             connection.execute(text("SELECT 1"))
-
-    def _metrics(self) -> dict[str, float]:
-        return {name: float(value) for name, value in msgspec.structs.asdict(self._worker.counts).items()}
 
 
 def _answer(ping: Callable[[], None]) -> str | bool:

@@ -15,7 +15,7 @@ from ingest.telemetry_store import TelemetryStore
 
 # A part's name, and True where it works; otherwise why not, in words that may be shown to anybody.
 Readiness = Callable[[], Mapping[str, str | bool]]
-# A counter's name, and what it has counted since the process began.
+# A counter's name, and what it has counted since the process began; a gauge's name, and where it stands now.
 Metrics = Callable[[], Mapping[str, float]]
 
 
@@ -33,4 +33,5 @@ class Service:
     profiles: Mapping[str, ControllerProfile]
     clock: Clock
     readiness: Readiness
-    metrics: Metrics
+    counters: Metrics
+    gauges: Metrics

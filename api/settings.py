@@ -5,6 +5,7 @@ Every fault in them is reported at once. A secret may come from a file: `LIFTWAT
 
 import ipaddress
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -16,6 +17,7 @@ from msgspec import Struct, field
 
 from alerts.desk import DeskSettings
 from analytics.assessment import AssessmentSettings
+from ingest.flow import BACKLOG_BURST, BURST, PER_S, Quota
 from ingest.intake import AGE_MAX, FUTURE_MAX, LATE_AFTER, IntakeLimits
 from ingest.telemetry_store_influx import parse_store_url
 from ingest.wire import BrokerAddress, parse_broker_url
@@ -43,6 +45,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     data_dir: Path = Path("data")
     mqtt_url: str = field(default="mqtt://127.0.0.1:1883")
     mqtt_client_id: str = "liftwatch-ingest"
+    mqtt_share: str = ""
     store_url: str = ""
     store_token: str | None = None
     database_url: str = ""
@@ -56,6 +59,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     late_after_s: float = LATE_AFTER.total_seconds()
     age_days_max: float = AGE_MAX / timedelta(days=1)
     assess_every_s: float = 60.0
+    spool_mb_max: int = 4_096
+    lift_quota_per_s: float = PER_S
+    lift_quota_burst: int = BURST
+    lift_backlog_burst: int = BACKLOG_BURST
     silence_s_max: float = 6 * 3600.0
     disconnect_grace_s: float = 60.0
     repeated_fault_count_min: int = 3
@@ -95,6 +102,11 @@ class Settings(Struct, frozen=True, kw_only=True):
             late_after_ms=int(self.late_after_s * 1_000),
             age_max_ms=timedelta(days=self.age_days_max) // _MS,
         )
+
+    @property
+    def quota(self) -> Quota:
+        """What one lift may say."""
+        return Quota(per_s=self.lift_quota_per_s, burst=self.lift_quota_burst, backlog_burst=self.lift_backlog_burst)
 
     @property
     def assessment(self) -> AssessmentSettings:
@@ -271,10 +283,17 @@ def _check_log_format(text: str) -> None:
         raise ValueError(message)
 
 
+def _check_share(text: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text):
+        message = "expected the name of a group: 1 to 64 of A-Z a-z 0-9 _ -"
+        raise ValueError(message)
+
+
 _PARSERS: dict[str, Callable[[object], Any]] = {
     "data_dir": lambda value: Path(_text(value)),
     "mqtt_url": _checked(parse_broker_url),
     "mqtt_client_id": _text,
+    "mqtt_share": _checked(_check_share),
     "store_url": _checked(_check_store_url),
     "store_token": _text,
     "database_url": _checked(_check_database_url),
@@ -285,6 +304,9 @@ _PARSERS: dict[str, Callable[[object], Any]] = {
     "rules_file": lambda value: Path(_text(value)),
     "log_format": _checked(_check_log_format),
     "age_days_max": _days,
+    "spool_mb_max": _count,
+    "lift_quota_burst": _count,
+    "lift_backlog_burst": _count,
     "repeated_fault_count_min": _count,
     "repeated_fault_days": _count,
     "repeat_repair_days": _count,

@@ -1,6 +1,6 @@
 """The register: which lifts there are, what was done at them, and until when they are certified. Kept in SQL."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any, TypeVar
 
@@ -145,10 +145,15 @@ class FleetRegister:
         with reading(self._engine) as connection:
             return [_lift_of(row) for row in connection.execute(query).mappings()]
 
-    def profiles_of_lifts(self) -> dict[str, str | None]:
-        """Return the controller profile (or None) of every lift, by id: what intake needs to know of the fleet."""
+    def profiles_of_lifts(self, lift_ids: Sequence[str] | None = None) -> dict[str, str | None]:
+        """Return the controller profile (or None) of registered lifts, by id: of all, or of those asked for."""
+        query = sa.select(lift.c.lift_id, lift.c.profile)
+        queries = [query]
+        if lift_ids is not None:
+            chunks = (lift_ids[start : start + _CHUNK] for start in range(0, len(lift_ids), _CHUNK))
+            queries = [query.where(lift.c.lift_id.in_(chunk)) for chunk in chunks]
         with reading(self._engine) as connection:
-            return {row.lift_id: row.profile for row in connection.execute(sa.select(lift.c.lift_id, lift.c.profile))}
+            return {row.lift_id: row.profile for each in queries for row in connection.execute(each)}
 
     def add_visits(self, visits: Iterable[Visit]) -> int:
         """Record visits; one that is known already (lift, kind, instant) stays as it is. Return how many were new.

@@ -9,6 +9,7 @@ a `Refusal` with the bytes, the reason and the decoder's own words.
 import re
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -20,6 +21,8 @@ TOPIC_ROOT = "lifts/v1"
 TOPIC_FILTER = f"{TOPIC_ROOT}/#"
 PAYLOAD_BYTES_MAX = 256 * 1024
 OBJECTS_MAX = 500
+# Ten kinds of topic for 10,000 lifts: some 25 MB at the most.
+TOPICS_CACHED = 100_000
 LIFT_ID_PATTERN = r"[A-Za-z0-9_-]{1,64}"
 
 _TOPIC = re.compile(rf"{TOPIC_ROOT}/({LIFT_ID_PATTERN})/([a-z]+)\Z")
@@ -46,6 +49,7 @@ class Reason(StrEnum):
     FUTURE = "from-the-future"
     TOO_OLD = "too-old"
     STORE_REFUSED = "store-refused"
+    FLOODING = "flooding"
 
 
 class Refusal(Struct, frozen=True):
@@ -81,6 +85,7 @@ def topic_of(lift_id: str, kind: Kind) -> str:
     return f"{TOPIC_ROOT}/{lift_id}/{kind.value}"
 
 
+@lru_cache(maxsize=TOPICS_CACHED)
 def parse_topic(topic: str) -> tuple[str, Kind] | Reason:
     """Return lift and kind of a topic, or why it is not one of ours."""
     match = _TOPIC.match(topic)
@@ -93,6 +98,17 @@ def parse_topic(topic: str) -> tuple[str, Kind] | Reason:
 def encode(bodies: Body | Sequence[Body]) -> bytes:
     """Return one object, or an array of them, as a payload of the contract."""
     return _ENCODER.encode(bodies)
+
+
+def decode_plain(kind: Kind, payload: bytes) -> Body | list[Body] | None:
+    """Return what a payload holds where all of it fits the contract; None where `decode` has to look closer."""
+    if len(payload) > PAYLOAD_BYTES_MAX:
+        return None
+    try:
+        decoded: Body | list[Body] = _PAYLOAD[kind].decode(payload)
+    except _MALFORMED:
+        return None
+    return decoded
 
 
 def decode(kind: Kind, payload: bytes) -> Decoded:

@@ -1,8 +1,12 @@
-"""The ingest worker: takes deliveries, has them judged, observed and kept, and only then acknowledges them."""
+"""The ingest worker: takes deliveries, has them judged and observed, and hands them to the keeper.
+
+Everything up to here is the lane of the alarms: it needs the register and the journal, and waits for nothing else. The
+keeper behind it makes things durable and only then acknowledges them.
+"""
 
 import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 from msgspec import Struct
@@ -11,11 +15,12 @@ from ingest.broker import Broker, Delivery
 from ingest.clock import Clock, monotonic_s
 from ingest.database import DATABASE_AWAY
 from ingest.fleet_register import FleetRegister
+from ingest.flow import Flow
 from ingest.intake import UNKNOWN_LIFT, Intake, Taken, UnknownLift
+from ingest.keeper import Judged, Keeper
 from ingest.messages import Message, State
-from ingest.quarantine import Quarantine, Quarantined
-from ingest.telemetry_store import StoreRefusedError, StoreUnavailableError, TelemetryStore
-from ingest.wire import Reason, encode, topic_of
+from ingest.quarantine import Quarantined
+from ingest.wire import Reason, parse_topic
 
 BATCH_MAX = 5_000
 WAIT_S = 0.25
@@ -35,9 +40,10 @@ class IntakeCounts(Struct):
     messages_accepted: int = 0
     messages_late: int = 0
     messages_quarantined: int = 0
+    messages_flooding: int = 0
     unknown_fields: int = 0
     lifts_registered: int = 0
-    retries: int = 0
+    observing_retries: int = 0
 
 
 class Fleet:
@@ -49,17 +55,18 @@ class Fleet:
         self._profiles: dict[str, str | None] = {}
         self._refreshed_s: float | None = None
 
-    def profile_of(self, lift_id: str) -> str | UnknownLift | None:
-        """Return the controller profile of a lift (None: canonical codes), or `UNKNOWN_LIFT`."""
+    def learn(self, lift_ids: Iterable[str]) -> None:
+        """Look up what is not known of these lifts, and everything anew where it is time; once a batch."""
         if self._refreshed_s is None or monotonic_s() - self._refreshed_s > FLEET_REFRESH_S:
             self._profiles = self._register.profiles_of_lifts()
             self._refreshed_s = monotonic_s()
-        if lift_id not in self._profiles:
-            found = self._register.find(lift_id)
-            if found is None:
-                return UNKNOWN_LIFT
-            self._profiles[lift_id] = found.lift.profile
-        return self._profiles[lift_id]
+        strangers = [lift_id for lift_id in lift_ids if lift_id not in self._profiles]
+        if strangers:
+            self._profiles |= self._register.profiles_of_lifts(strangers)
+
+    def profile_of(self, lift_id: str) -> str | UnknownLift | None:
+        """Return the controller profile of a lift (None: canonical codes), or `UNKNOWN_LIFT`."""
+        return self._profiles.get(lift_id, UNKNOWN_LIFT)
 
 
 class IngestWorker:
@@ -74,25 +81,24 @@ class IngestWorker:
         broker: Broker,
         intake: Intake,
         register: FleetRegister,
-        store: TelemetryStore,
-        quarantine: Quarantine,
+        keeper: Keeper,
         clock: Clock,
         *,
         observers: Sequence[Observer] = (),
         auto_register: bool = False,
+        flow: Flow | None = None,
     ) -> None:
-        """Take from `broker`; `observers` see each batch before the store does, so that alarms never wait for it."""
+        """Take from `broker`; `observers` see a batch before `keeper` does: alarms never wait for a store."""
         self._broker = broker
         self._intake = intake
         self._register = register
-        self._store = store
-        self._quarantine = quarantine
+        self._keeper = keeper
         self._clock = clock
         self._observers = observers
         self._auto_register = auto_register
+        self._flow = flow or Flow()
         self._fleet = Fleet(register)
         self._strangers: set[str] = set()
-        self._observable: list[Message] = []
         self._stopping = threading.Event()
         self.counts = IntakeCounts()
 
@@ -102,53 +108,80 @@ class IngestWorker:
             self.step(WAIT_S)
 
     def stop(self) -> None:
-        """End after the batch in hand; a batch that cannot be kept now is left to the broker."""
+        """End after the batch in hand; a batch that cannot be observed now is left to the broker."""
         self._stopping.set()
 
     def step(self, wait_s: float) -> int:
-        """Take one batch and see it through; return how many deliveries it had."""
+        """Take one batch and hand it on; return how many deliveries it had."""
         deliveries = self._broker.take(BATCH_MAX, wait_s)
-        if deliveries and self._patiently(lambda: self._keep(deliveries)):
-            self._broker.acknowledge(deliveries)
+        if deliveries:
+            self._flow.tick(monotonic_s())
+            self._see_through(deliveries)
         return len(deliveries)
 
+    def _see_through(self, deliveries: list[Delivery]) -> None:
+        lift_ids = {parsed[0] for each in deliveries if not isinstance(parsed := parse_topic(each.topic), Reason)}
+        if not self._patiently(lambda: self._fleet.learn(lift_ids)):
+            return
+        judged, observable = self._judge(deliveries)
+        if self._patiently(lambda: self._observe(observable)):
+            self._keeper.put(judged)
+
     def _patiently(self, action: Callable[[], None]) -> bool:
-        """Do it, again and again while the world fails; False where we were told to stop before it was done."""
+        """Do it, again and again while the database is away; False where we were told to stop before it was done."""
         retry_s = RETRY_S_MIN
         while True:
             try:
                 action()
-            except (StoreUnavailableError, *DATABASE_AWAY) as error:
-                self.counts.retries += 1
-                log.warning("cannot-keep-yet", error=str(error), retry_s=round(retry_s, 1))
+            except DATABASE_AWAY as error:
+                self.counts.observing_retries += 1
+                log.warning("cannot-observe-yet", error=str(error), retry_s=round(retry_s, 1))
             else:
                 return True
             if self._stopping.wait(random.uniform(retry_s / 2, retry_s)):  # noqa: S311 - jitter, not a secret
                 return False
             retry_s = min(retry_s * 2, RETRY_S_MAX)
 
-    def _keep(self, deliveries: Sequence[Delivery]) -> None:
-        taken = self._judge(deliveries)
+    def _judge(self, deliveries: list[Delivery]) -> tuple[Judged, list[Message]]:
+        """Return what a batch held, and of that what tells of now: nothing retained but a last will."""
+        judged, observable = Judged(deliveries, [], []), []
+        self._strangers = set()
+        for delivery in deliveries:
+            taken = self._taken(delivery)
+            judged.accepted += taken.accepted
+            judged.quarantined += taken.quarantined
+            observable += [m for m in taken.accepted if _is_last_will(m)] if delivery.retained else taken.accepted
+        self._strangers &= {message.lift_id for message in judged.accepted}
+        self.counts.deliveries += len(deliveries)
+        self.counts.messages_accepted += len(judged.accepted)
+        self.counts.messages_late += sum(message.late for message in judged.accepted)
+        self.counts.messages_quarantined += len(judged.quarantined)
+        return judged, observable
+
+    def _observe(self, messages: Sequence[Message]) -> None:
         if self._strangers:
             self._register.add_if_unknown(self._strangers, self._clock.now())
+            self.counts.lifts_registered += len(self._strangers)
+            self._strangers = set()
         for observe in self._observers:
-            observe(self._observable)
-        self._write(taken.accepted)
-        self._quarantine.add(taken.quarantined)
-        self._count(deliveries, taken)
+            observe(messages)
 
-    def _judge(self, deliveries: Sequence[Delivery]) -> Taken:
-        batch = Taken([], [])
-        self._strangers = set()
-        self._observable = []
-        for delivery in deliveries:
-            taken = self._intake.take(delivery.topic, delivery.payload, delivery.received_ms, self._profile_of)
-            batch.accepted += taken.accepted
-            self._observable += [m for m in taken.accepted if not delivery.retained or _is_last_will(m)]
-            batch.quarantined += taken.quarantined
-            batch.unknown_fields += taken.unknown_fields
-        self._strangers &= {message.lift_id for message in batch.accepted}
-        return batch
+    def _taken(self, delivery: Delivery) -> Taken:
+        """Return what a delivery held; the whole of it goes to quarantine where its lift has said too much."""
+        taken = self._intake.take(delivery.topic, delivery.payload, delivery.received_ms, self._profile_of)
+        parsed = parse_topic(delivery.topic)
+        if isinstance(parsed, Reason):
+            return taken
+        count = len(taken.accepted) + len(taken.quarantined)
+        late = sum([message.late for message in taken.accepted])
+        lift_id, kind = parsed
+        if self._flow.admits(lift_id, kind, count - late, late):
+            self.counts.unknown_fields += taken.unknown_fields
+            return taken
+        self.counts.messages_flooding += count
+        detail = "more than one lift may say; its quota stands in the settings"
+        item = Quarantined(delivery.topic, lift_id, delivery.payload, Reason.FLOODING, detail, delivery.received_ms)
+        return Taken([], [item])
 
     def _profile_of(self, lift_id: str) -> str | UnknownLift | None:
         profile = self._fleet.profile_of(lift_id)
@@ -157,35 +190,7 @@ class IngestWorker:
             return None
         return profile
 
-    def _write(self, messages: Sequence[Message]) -> None:
-        """Write a batch; what the store refuses is bisected out and quarantined, so that the rest is written."""
-        if not messages:
-            return
-        try:
-            self._store.write(messages)
-        except StoreRefusedError as error:
-            if len(messages) == 1:
-                self._quarantine.add([_refused(messages[0], str(error))])
-                return
-            middle = len(messages) // 2
-            self._write(messages[:middle])
-            self._write(messages[middle:])
-
-    def _count(self, deliveries: Sequence[Delivery], taken: Taken) -> None:
-        self.counts.deliveries += len(deliveries)
-        self.counts.messages_accepted += len(taken.accepted)
-        self.counts.messages_late += sum(message.late for message in taken.accepted)
-        self.counts.messages_quarantined += len(taken.quarantined)
-        self.counts.unknown_fields += taken.unknown_fields
-        self.counts.lifts_registered += len(self._strangers)
-
 
 def _is_last_will(message: Message) -> bool:
     """Tell whether a message says that its lift is gone: of what the broker retained, the one that is true now."""
     return isinstance(message.body, State) and message.body.connected is False
-
-
-def _refused(message: Message, why: str) -> Quarantined:
-    topic = topic_of(message.lift_id, message.kind)
-    content = encode(message.body)
-    return Quarantined(topic, message.lift_id, content, Reason.STORE_REFUSED, why, message.received_ms)

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
-from prometheus_client.metrics_core import CounterMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from pydantic import BaseModel
 
@@ -51,19 +51,22 @@ def check_readiness(service: ServiceParameter) -> Readiness:
 
 @router.get("/metrics", response_class=Response, responses={**documented(), **_TEXT})
 def read_metrics(service: ServiceParameter) -> Response:
-    """Return the counters of this process, in the text format of Prometheus."""
+    """Return what this process has counted, and how it stands, in the text format of Prometheus."""
     registry = CollectorRegistry()
-    registry.register(_Counters(service.metrics))
+    registry.register(_Measures(service.counters, service.gauges))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
-class _Counters(Collector):
-    """The service's own counters as `liftwatch_<name>_total`."""
+class _Measures(Collector):
+    """The service's own counters as `liftwatch_<name>_total`, its gauges as `liftwatch_<name>`."""
 
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
+    def __init__(self, counters: Metrics, gauges: Metrics) -> None:
+        self._counters = counters
+        self._gauges = gauges
 
     def collect(self) -> Iterator[Metric]:
-        for name, value in sorted(self._metrics().items()):
+        for name, value in sorted(self._counters().items()):
             words = name.replace("_", " ")
             yield CounterMetricFamily(f"liftwatch_{name}", f"{words} since the process began", value=value)
+        for name, value in sorted(self._gauges().items()):
+            yield GaugeMetricFamily(f"liftwatch_{name}", f"{name.replace('_', ' ')} now", value=value)

@@ -149,5 +149,6 @@ def service_on(engine: Engine, clock: ManualClock, store: TelemetryStore) -> Ser
         profiles=load_profiles(),
         clock=clock,
         readiness=lambda: {"broker": True, "database": True},
-        metrics=lambda: {"messages_accepted": 12, "messages_late": 1.0},
+        counters=lambda: {"messages_accepted": 12, "messages_late": 1.0},
+        gauges=lambda: {"spool_messages": 3},
     )

@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from api.app import create_app
+from api.app import create_app, create_probes
 from api.auth import Access
 from tests.unit.api.parts import Client, World
 
@@ -28,3 +28,11 @@ def test_counters_are_there_for_prometheus(client: Client) -> None:
     assert "# TYPE liftwatch_messages_accepted_total counter" in text
     assert "liftwatch_messages_accepted_total 12.0" in text
     assert "liftwatch_messages_late_total 1.0" in text
+    assert "# TYPE liftwatch_spool_messages gauge" in text
+    assert "liftwatch_spool_messages 3.0" in text
+
+
+def test_an_ingest_process_answers_probes_and_nothing_else(world: World) -> None:
+    client = Client(create_probes(world.service, Access(None)))
+    assert client.get("/healthz").status_code == client.get("/metrics").status_code == 200
+    assert client.get("/api/v1/alerts").status_code == 404

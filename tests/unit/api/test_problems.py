@@ -156,7 +156,7 @@ def test_an_error_of_ours_shows_nothing_of_it_and_keeps_the_headers(world: World
         message = "secret of the house"
         raise RuntimeError(message)
 
-    client = Client(create_app(replace(world.service, metrics=broken), Access(None)))
+    client = Client(create_app(replace(world.service, counters=broken), Access(None)))
     response = client.request("GET", "/metrics", raise_app_exceptions=False)
     problem_of(response, 500)
     assert "secret" not in response.text

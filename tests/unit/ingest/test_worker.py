@@ -1,207 +1,210 @@
-"""The worker: durable before acknowledged, whatever fails in between."""
+"""Worker and keeper: observed at once, durable before acknowledged, whatever fails in between."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from ingest.broker import MemoryBroker
-from ingest.clock import ManualClock, to_ms
-from ingest.faults import load_profiles
 from ingest.fleet import Lift
-from ingest.fleet_register import FleetRegister
-from ingest.intake import Intake
+from ingest.flow import Quota
+from ingest.keeper import WAITING_MAX, Judged
 from ingest.messages import Kind, Message
-from ingest.quarantine import Quarantine
-from ingest.telemetry_store import MemoryTelemetryStore, StoreRefusedError, StoreUnavailableError
-from ingest.worker import IngestWorker
-
-NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-NOW_MS = to_ms(NOW)
-
-
-class FailingStore(MemoryTelemetryStore):
-    """Fails as often as told, and never takes a floor that it dislikes."""
-
-    def __init__(self, failures: int = 0, disliked_seq: int | None = None) -> None:
-        super().__init__()
-        self.failures = failures
-        self.disliked_seq = disliked_seq
-
-    def write(self, messages: Sequence[Message]) -> None:
-        if self.failures:
-            self.failures -= 1
-            message = "away"
-            raise StoreUnavailableError(message)
-        if any(message.body.seq == self.disliked_seq for message in messages):
-            message = "disliked"
-            raise StoreRefusedError(message)
-        super().write(messages)
-
-
-class Bench:
-    """A worker on a memory broker, with a real register."""
-
-    def __init__(self, engine: Engine, store: MemoryTelemetryStore, *, auto_register: bool = False) -> None:
-        self.broker = MemoryBroker()
-        self.store = store
-        self.quarantine = Quarantine(engine)
-        self.register = FleetRegister(engine)
-        self.register.register([Lift(lift_id="L1")], NOW)
-        self.observed: list[Message] = []
-        self.worker = IngestWorker(
-            self.broker,
-            Intake(load_profiles()),
-            self.register,
-            store,
-            self.quarantine,
-            ManualClock(NOW),
-            observers=[self.observe],
-            auto_register=auto_register,
-        )
-
-    def observe(self, messages: Sequence[Message]) -> None:
-        self.observed += messages
-
-    def door(self, seq: int, lift_id: str = "L1") -> None:
-        content = f'{{"at": {NOW_MS}, "seq": {seq}, "floor": 1, "opening_ms": 2000, "closing_ms": 3000}}'
-        self.broker.publish(f"lifts/v1/{lift_id}/door", content.encode(), NOW_MS)
-
-    def stored(self, lift_id: str = "L1") -> list[int | None]:
-        messages = self.store.messages(lift_id, Kind.DOOR, NOW - timedelta(hours=1), NOW + timedelta(hours=1))
-        return [message.body.seq for message in messages]
-
-    def reasons(self) -> list[str]:
-        return [row.reason for row in self.quarantine.list(limit=100)]
+from tests.unit.ingest.parts import NOW, NOW_MS, FailingStore, Pipeline
 
 
 @pytest.fixture
-def bench(sqlite_engine: Engine) -> Bench:
-    return Bench(sqlite_engine, MemoryTelemetryStore())
+def bench(sqlite_engine: Engine, tmp_path: Path) -> Pipeline:
+    return Pipeline(sqlite_engine, tmp_path)
 
 
-def test_what_is_accepted_is_observed_kept_and_then_acknowledged(bench: Bench) -> None:
-    bench.door(1)
-    bench.door(2)
-    assert bench.worker.step(0) == 2
-    assert bench.stored() == [1, 2]
+def test_what_is_accepted_is_observed_kept_and_then_acknowledged(bench: Pipeline) -> None:
+    bench.publish(1)
+    bench.publish(2)
+    assert bench.step() == 2
+    assert bench.store.numbers() == [1, 2]
     assert [message.body.seq for message in bench.observed] == [1, 2]
     bench.broker.reconnect()
-    assert bench.worker.step(0) == 0
+    assert bench.step() == 0
 
 
-def test_garbage_goes_to_quarantine_and_stops_nothing(bench: Bench) -> None:
+def test_garbage_goes_to_quarantine_and_stops_nothing(bench: Pipeline) -> None:
     bench.broker.publish("lifts/v1/L1/door", b"\x00garbage", NOW_MS)
     bench.broker.publish("lifts/v1/stranger/door", b"{}", NOW_MS)
     bench.broker.publish("lifts/v1/L1/horn", b"{}", NOW_MS)
-    bench.door(3)
-    bench.worker.step(0)
-    assert bench.stored() == [3]
+    bench.publish(3)
+    bench.step()
+    assert bench.store.numbers() == [3]
     assert sorted(bench.reasons()) == ["not-json", "unknown-kind", "unknown-lift"]
     bench.broker.reconnect()
-    assert bench.worker.step(0) == 0, "quarantined is acknowledged too, or it would come for ever"
+    assert bench.step() == 0, "quarantined is acknowledged too, or it would come for ever"
 
 
-def test_the_same_garbage_twice_is_one_row_counted(bench: Bench) -> None:
+def test_the_same_garbage_twice_is_one_row_counted(bench: Pipeline) -> None:
     for _ in range(3):
         bench.broker.publish("lifts/v1/L1/door", b"garbage", NOW_MS)
-        bench.worker.step(0)
+        bench.step()
     (row,) = bench.quarantine.list(limit=10)
     assert (row.times, row.payload) == (3, b"garbage")
 
 
-def test_a_store_that_is_away_delays_the_acknowledgement_and_loses_nothing(sqlite_engine: Engine) -> None:
-    bench = Bench(sqlite_engine, FailingStore(failures=2))
-    bench.door(1)
+def test_a_store_that_is_away_delays_no_acknowledgement(sqlite_engine: Engine, tmp_path: Path) -> None:
+    bench = Pipeline(sqlite_engine, tmp_path, FailingStore(failures=1))
+    bench.publish(1)
     bench.broker.publish("lifts/v1/L1/door", b"garbage", NOW_MS)
-    bench.worker.step(0)
-    assert bench.stored() == [1]
-    assert bench.worker.counts.retries == 2
-    assert bench.quarantine.list(limit=10)[0].times == 1, "a retry is not a second message"
+    bench.step()
+    assert (bench.store.numbers(), bench.spool.counts().messages) == ([], 1)
+    assert bench.quarantine.list(limit=10)[0].times == 1
+    bench.broker.reconnect()
+    assert bench.step() == 0, "what is in the spool is durable, and acknowledged"
+    bench.recorder.step()
+    assert bench.store.numbers() == [1]
 
 
-def test_a_worker_that_is_stopped_while_the_store_is_away_leaves_the_batch_to_the_broker(sqlite_engine: Engine) -> None:
-    bench = Bench(sqlite_engine, FailingStore(failures=1_000))
-    bench.door(1)
-    bench.worker.stop()
+def test_with_store_away_and_spool_full_the_broker_has_to_keep_the_batch(sqlite_engine: Engine, tmp_path: Path) -> None:
+    bench = Pipeline(sqlite_engine, tmp_path, FailingStore(failures=1_000), spool_bytes_max=1)
+    bench.publish(1)
     bench.worker.step(0)
-    assert bench.stored() == []
+    bench.keeper.stop()
+    assert bench.keeper.step(0) == 0
+    assert bench.keeper.trouble() == "the spool is full"
     bench.broker.reconnect()
     assert [delivery.mid for delivery in bench.broker.take(10, 0)] == [1]
 
 
-def test_alarms_are_observed_although_the_store_is_away(sqlite_engine: Engine) -> None:
-    bench = Bench(sqlite_engine, FailingStore(failures=1_000))
-    bench.door(1)
-    bench.worker.stop()
+def test_alarms_are_observed_before_anything_is_kept(sqlite_engine: Engine, tmp_path: Path) -> None:
+    bench = Pipeline(sqlite_engine, tmp_path, FailingStore(failures=1_000), spool_bytes_max=1)
+    bench.publish(1)
     bench.worker.step(0)
     assert [message.body.seq for message in bench.observed] == [1]
+    assert bench.store.writes == []
 
 
-def test_what_the_store_refuses_is_taken_out_and_the_rest_is_kept(sqlite_engine: Engine) -> None:
-    bench = Bench(sqlite_engine, FailingStore(disliked_seq=4))
-    for seq in range(9):
-        bench.door(seq)
+def test_a_register_that_is_away_delays_the_batch_and_loses_nothing(bench: Pipeline) -> None:
+    class Away:
+        def __init__(self) -> None:
+            self.failures = 2
+
+        def __call__(self, messages: Sequence[Message]) -> None:
+            if self.failures:
+                self.failures -= 1
+                cause = Exception(f"away with {len(messages)} messages")
+                raise sa.exc.OperationalError(None, None, cause)
+
+    bench.worker._observers = [Away(), bench.observe]
+    bench.publish(1)
+    bench.step()
+    assert bench.store.numbers() == [1]
+    assert bench.worker.counts.observing_retries == 2
+    assert (bench.worker.counts.deliveries, len(bench.observed)) == (1, 1)
+
+
+def test_batches_that_wait_are_kept_together_and_bounded(bench: Pipeline) -> None:
+    for seq in range(3):
+        bench.publish(seq)
+        bench.worker.step(0)
+    assert bench.keeper.waiting() == 3
+    assert bench.keeper.step(0) == 3
+    assert bench.store.writes == [3]
+    bench.keeper.stop()
+    assert bench.keeper.put(Judged([], [], []))
+    bench.keeper._waiting_size = WAITING_MAX
+    bench.publish(4)
     bench.worker.step(0)
-    assert bench.stored() == [0, 1, 2, 3, 5, 6, 7, 8]
+    assert len(bench.keeper._waiting) == 1, "told to stop, it takes no more and leaves it to the broker"
+
+
+def test_a_lift_that_chatters_is_quarantined_beyond_its_quota(sqlite_engine: Engine, tmp_path: Path) -> None:
+    bench = Pipeline(sqlite_engine, tmp_path, quota=Quota(per_s=1, burst=20))
+    bench.register.register([Lift(lift_id="L2")], NOW)
+    for seq in range(100):
+        bench.publish(seq)
+    bench.publish(1, "L2")
+    bench.step()
+    assert len(bench.store.numbers()) == 30
+    assert bench.store.numbers("L2") == [1]
+    assert set(bench.reasons()) == {"flooding"}
+    assert bench.worker.counts.messages_flooding == 70
+    bench.broker.reconnect()
+    assert bench.step() == 0
+
+
+def test_the_ledger_knows_what_was_kept(bench: Pipeline) -> None:
+    for seq in (1, 2, 2, 5):
+        bench.publish(seq)
+    bench.step()
+    (boot,) = bench.ledger.of("L1").boots
+    assert (boot.first_seq, boot.last_seq, boot.stored, boot.duplicates) == (1, 5, 3, 1)
+    assert [list(gap) for gap in boot.gaps] == [[3, 4]]
+
+
+def test_what_the_store_refuses_is_taken_out_and_the_rest_is_kept(sqlite_engine: Engine, tmp_path: Path) -> None:
+    bench = Pipeline(sqlite_engine, tmp_path, FailingStore(disliked_seq=4))
+    for seq in range(9):
+        bench.publish(seq)
+    bench.step()
+    assert bench.store.numbers() == [0, 1, 2, 3, 5, 6, 7, 8]
     assert bench.reasons() == ["store-refused"]
 
 
-def test_an_error_of_our_own_is_not_swallowed(bench: Bench) -> None:
+def test_an_error_of_our_own_is_not_swallowed(bench: Pipeline) -> None:
     def broken(messages: Sequence[Message]) -> None:
         message = f"our own bug with {len(messages)} messages"
         raise RuntimeError(message)
 
     bench.worker._observers = [broken]
-    bench.door(1)
+    bench.publish(1)
     with pytest.raises(RuntimeError, match="our own bug"):
-        bench.worker.step(0)
-    assert bench.stored() == []
+        bench.step()
+    assert bench.store.numbers() == []
 
 
-def test_a_stranger_is_registered_by_its_first_message_only_where_that_is_wanted(sqlite_engine: Engine) -> None:
-    bench = Bench(sqlite_engine, MemoryTelemetryStore(), auto_register=True)
-    bench.door(1, "NEW")
+def test_a_stranger_is_registered_by_its_first_message_only_where_that_is_wanted(
+    sqlite_engine: Engine, tmp_path: Path
+) -> None:
+    bench = Pipeline(sqlite_engine, tmp_path, auto_register=True)
+    bench.publish(1, "NEW")
     bench.broker.publish("lifts/v1/NOISE/door", b"garbage", NOW_MS)
-    bench.worker.step(0)
-    assert bench.stored("NEW") == [1]
+    bench.step()
+    assert bench.store.numbers("NEW") == [1]
     assert bench.register.find("NEW") is not None
     assert bench.register.find("NOISE") is None, "garbage registers nobody"
 
 
-def test_a_lift_registered_later_is_known_at_its_next_message(bench: Bench) -> None:
-    bench.door(1, "L2")
-    bench.worker.step(0)
+def test_a_lift_registered_later_is_known_at_its_next_message(bench: Pipeline) -> None:
+    bench.publish(1, "L2")
+    bench.step()
     bench.register.register([Lift(lift_id="L2")], NOW)
-    bench.door(2, "L2")
-    bench.worker.step(0)
-    assert bench.stored("L2") == [2]
+    bench.publish(2, "L2")
+    bench.step()
+    assert bench.store.numbers("L2") == [2]
     assert bench.reasons() == ["unknown-lift"]
 
 
-def test_a_message_that_is_delivered_again_is_kept_once(bench: Bench) -> None:
+def test_a_message_that_is_delivered_again_is_kept_once(bench: Pipeline) -> None:
     for _ in range(3):
-        bench.door(7)
-        bench.worker.step(0)
-    assert bench.stored() == [7]
+        bench.publish(7)
+        bench.step()
+    assert bench.store.numbers() == [7]
 
 
-def test_counts_tell_what_was_done(bench: Bench) -> None:
-    bench.door(1)
+def test_counts_tell_what_was_done(bench: Pipeline) -> None:
+    bench.publish(1)
     old = f'{{"at": {NOW_MS - 3_600_000}, "seq": 2, "type": "test", "new": 1}}'
     bench.broker.publish("lifts/v1/L1/alarm", old.encode(), NOW_MS)
     bench.broker.publish("lifts/v1/L1/door", b"garbage", NOW_MS)
-    bench.worker.step(0)
+    bench.step()
     counts = bench.worker.counts
     assert (counts.deliveries, counts.messages_accepted, counts.messages_late) == (3, 2, 1)
     assert (counts.messages_quarantined, counts.unknown_fields) == (1, 1)
 
 
-def test_what_the_broker_retained_is_kept_but_only_a_last_will_is_observed(bench: Bench) -> None:
+def test_what_the_broker_retained_is_kept_but_only_a_last_will_is_observed(bench: Pipeline) -> None:
     for content in (f'{{"at": {NOW_MS}, "seq": 1, "connected": true}}', '{"connected": false}'):
         bench.broker.publish("lifts/v1/L1/state", content.encode(), NOW_MS, retained=True)
-    bench.worker.step(0)
+    bench.step()
     assert [getattr(message.body, "connected", None) for message in bench.observed] == [False]
     states = bench.store.messages("L1", Kind.STATE, NOW - timedelta(hours=1), NOW + timedelta(hours=1))
     assert len(states) == 2

@@ -1,0 +1,123 @@
+"""The ingest side of a process: broker, worker, keeper and recorder with their threads, and how they stand."""
+
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+
+from alerts.alert import AlertKind
+from alerts.service_alerts import Conditions
+from api.composition import Parts
+from ingest.broker_paho import PahoBroker
+from ingest.flow import Flow
+from ingest.intake import Intake
+from ingest.keeper import Keeper, quarantined_of
+from ingest.ledger import Ledger
+from ingest.recorder import Recorder, Refused
+from ingest.spool import Spool
+from ingest.worker import IngestWorker
+
+# A condition that passes by itself within this time is not worth an alert.
+GRACE = timedelta(seconds=60)
+MIB = 1024 * 1024
+
+
+class Ingesting:
+    """What takes messages in: each part on a thread of its own."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Prepare; nothing is connected before `start`."""
+        settings = parts.settings
+        self._parts = parts
+        self.spool = Spool(spool_path(settings.data_dir, settings.mqtt_client_id), settings.spool_mb_max * MIB)
+        self.broker = PahoBroker(
+            settings.broker, settings.mqtt_client_id, parts.clock, share=settings.mqtt_share or None
+        )
+        self.ledger = Ledger(parts.engine)
+        self.recorder = Recorder(parts.store, self.spool, parts.clock, self._quarantine)
+        self.keeper = Keeper(self.broker, self.recorder, parts.quarantine, self.ledger)
+        self.worker = IngestWorker(
+            self.broker,
+            Intake(parts.profiles, settings.intake_limits),
+            parts.register,
+            self.keeper,
+            parts.clock,
+            observers=[parts.desk.observe],
+            auto_register=settings.auto_register,
+            flow=Flow(settings.quota),
+        )
+        self._threads: list[threading.Thread] = []
+        self._unheard_since: datetime | None = None
+
+    def start(self, guarded: Callable[[str, Callable[[], None]], None]) -> None:
+        """Begin to connect, and run the parts: each by `guarded(name, run)` on a thread of its own."""
+        runs = {"record": self.recorder.run, "keep": self.keeper.run, "ingest": self.worker.run}
+        self._threads = [threading.Thread(target=guarded, args=(name, run), name=name) for name, run in runs.items()]
+        for thread in self._threads:
+            thread.start()
+        self.broker.start()
+
+    def stop(self) -> None:
+        """End the parts in the order of the work: what was taken is kept if it can be, the rest left to the broker."""
+        stops = (self.worker.stop, self.keeper.stop, self.recorder.stop)
+        for stop, thread in zip(stops, reversed(self._threads), strict=True):
+            stop()
+            thread.join()
+        self.broker.stop()
+        self.spool.close()
+
+    def readiness(self) -> dict[str, str | bool]:
+        """Return how the parts stand; True where they work."""
+        return {
+            "broker": self.broker.trouble() or True,
+            "spool": self.keeper.trouble() or True,
+        }
+
+    def conditions(self, now: datetime) -> Conditions:
+        """Return what an operator has to know of this process: a reason for each condition that stands."""
+        if self.broker.connected_since() is not None:
+            self._unheard_since = None
+        elif self._unheard_since is None:
+            self._unheard_since = now
+        spool = self.spool.counts()
+        away_since = self.recorder.away_since()
+        trouble = self.keeper.trouble()
+        return {
+            AlertKind.BROKER_AWAY: _lasting(self.broker.trouble() or "no connection", self._unheard_since, now),
+            AlertKind.STORE_AWAY: _lasting("it does not answer", away_since, now),
+            AlertKind.SPOOL_FULL: trouble and f"{trouble}; {spool.messages:,} messages wait in the spool",
+        }
+
+    def counters(self) -> dict[str, float]:
+        """Return what was counted since the process began."""
+        counted = (self.worker.counts, self.keeper.counts, self.recorder.counts)
+        return {name: float(value) for counts in counted for name, value in msgspec.structs.asdict(counts).items()}
+
+    def gauges(self) -> dict[str, float]:
+        """Return what waits where, at this moment."""
+        spool = self.spool.counts()
+        return {
+            "deliveries_waiting": self.broker.waiting(),
+            "messages_to_keep": self.keeper.waiting(),
+            "spool_messages": spool.messages,
+            "spool_bytes": spool.bytes,
+            "broker_connected": self.broker.connected_since() is not None,
+            "store_away": self.recorder.away_since() is not None,
+        }
+
+    def _quarantine(self, refused: Sequence[Refused]) -> None:
+        self._parts.quarantine.add([quarantined_of(each) for each in refused])
+
+
+def spool_path(data_dir: Path, client_id: str) -> Path:
+    """Return where the process of a client id spools: each has a file of its own."""
+    return data_dir / f"spool-{quote(client_id, safe='')}.sqlite"
+
+
+def _lasting(what: str, since: datetime | None, now: datetime) -> str | None:
+    if since is None or now - since < GRACE:
+        return None
+    return f"{what} since {since:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,170 @@
+"""The keeper: makes durable what was judged and observed, and only then lets go of it at the broker.
+
+It works on a thread of its own, behind a bounded queue, so that the lane of the alarms before it never waits for a
+telemetry store, a spool or a ledger.
+"""
+
+import random
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import structlog
+from msgspec import Struct
+
+from ingest.broker import Broker, Delivery
+from ingest.database import DATABASE_AWAY
+from ingest.ledger import Ledger, LedgerBatch
+from ingest.messages import Message
+from ingest.quarantine import Quarantine, Quarantined
+from ingest.recorder import Recorder, Refused
+from ingest.spool import SpoolFullError, SpoolUnavailableError
+from ingest.wire import Reason, encode, topic_of
+
+RETRY_S_MIN = 0.2
+RETRY_S_MAX = 15.0
+# Objects that wait to be kept: some 10 s of a fleet of 10,000 lifts at its peak, and 40 MiB at the most.
+WAITING_MAX = 30_000
+# Batches that wait are kept as one, so that a commit and a flush of acknowledgements serve them all.
+TOGETHER_MAX = 5_000
+
+log = structlog.get_logger()
+
+
+class Judged(Struct):
+    """A batch that was judged and observed, and waits to be kept."""
+
+    deliveries: list[Delivery]
+    accepted: list[Message]
+    quarantined: list[Quarantined]
+
+    def join(self, other: "Judged") -> None:
+        """Take another batch in, behind this one."""
+        self.deliveries += other.deliveries
+        self.accepted += other.accepted
+        self.quarantined += other.quarantined
+
+    @property
+    def size(self) -> int:
+        """How many objects, or deliveries where those are more (a delivery may hold nothing)."""
+        return max(len(self.deliveries), len(self.accepted) + len(self.quarantined))
+
+
+class KeeperCounts(Struct):
+    """What was done since the process began. Redelivered messages count again."""
+
+    deliveries_acknowledged: int = 0
+    retries: int = 0
+
+
+class Keeper:
+    """Keeps one batch after another, in the order in which they were put."""
+
+    def __init__(self, broker: Broker, recorder: Recorder, quarantine: Quarantine, ledger: Ledger) -> None:
+        """Acknowledge at `broker` what `recorder`, `quarantine` and `ledger` have made durable."""
+        self._broker = broker
+        self._recorder = recorder
+        self._quarantine = quarantine
+        self._ledger = ledger
+        self._waiting: deque[Judged] = deque()
+        self._waiting_size = 0
+        self._changed = threading.Condition()
+        self._stopping = threading.Event()
+        self._trouble: str | None = None
+        self.counts = KeeperCounts()
+
+    def put(self, batch: Judged) -> bool:
+        """Queue a batch; waits while too much is waiting, and returns False where it was told to stop meanwhile."""
+        with self._changed:
+            while self._waiting_size and self._waiting_size + batch.size > WAITING_MAX:
+                if self._stopping.is_set():
+                    return False
+                self._changed.wait(0.5)
+            self._waiting.append(batch)
+            self._waiting_size += batch.size
+            self._changed.notify_all()
+        return True
+
+    def waiting(self) -> int:
+        """Return how many objects wait to be kept."""
+        return self._waiting_size
+
+    def trouble(self) -> str | None:
+        """Return why nothing can be acknowledged at present; None where all is well."""
+        return self._trouble
+
+    def run(self) -> None:
+        """Work until `stop`, and then through what waits, unless that fails."""
+        while self.step(0.25) or not self._stopping.is_set():
+            pass
+
+    def stop(self) -> None:
+        """End after what waits; a batch that cannot be kept now is left to the broker."""
+        self._stopping.set()
+        with self._changed:
+            self._changed.notify_all()
+
+    def step(self, wait_s: float) -> int:
+        """Keep what waits, one batch of it; return how many deliveries were let go of."""
+        batch = self._next(wait_s)
+        if batch is None or not self._keep(batch):
+            return 0
+        self._broker.acknowledge(batch.deliveries)
+        self.counts.deliveries_acknowledged += len(batch.deliveries)
+        return len(batch.deliveries)
+
+    def _next(self, wait_s: float) -> Judged | None:
+        with self._changed:
+            if not self._waiting:
+                self._changed.wait(wait_s)
+            if not self._waiting:
+                return None
+            batch = self._waiting.popleft()
+            while self._waiting and batch.size + self._waiting[0].size <= TOGETHER_MAX:
+                batch.join(self._waiting.popleft())
+            self._waiting_size = sum(each.size for each in self._waiting)
+            self._changed.notify_all()
+        return batch
+
+    def _keep(self, batch: Judged) -> bool:
+        refused: list[Refused] = []
+        if not self._patiently(lambda: refused.extend(self._recorder.record(batch.accepted))):
+            return False
+        quarantined = batch.quarantined + [quarantined_of(each) for each in refused]
+        if quarantined and not self._patiently(lambda: self._quarantine.add(quarantined)):
+            return False
+        stored = _without(batch.accepted, refused)
+        noted = LedgerBatch.of(stored, quarantined)
+        return self._patiently(lambda: self._ledger.note(noted))
+
+    def _patiently(self, action: Callable[[], None]) -> bool:
+        """Do it, again and again while the world fails; False where we were told to stop before it was done."""
+        retry_s = RETRY_S_MIN
+        while True:
+            try:
+                action()
+            except (SpoolFullError, SpoolUnavailableError, *DATABASE_AWAY) as error:
+                self.counts.retries += 1
+                self._trouble = "the spool is full" if isinstance(error, SpoolFullError) else "cannot write"
+                log.warning("cannot-keep-yet", error=str(error), retry_s=round(retry_s, 1))
+            else:
+                self._trouble = None
+                return True
+            if self._stopping.wait(random.uniform(retry_s / 2, retry_s)):  # noqa: S311 - jitter, not a secret
+                return False
+            retry_s = min(retry_s * 2, RETRY_S_MAX)
+
+
+def quarantined_of(refused: Refused) -> Quarantined:
+    """Return a message that the store refuses as quarantine keeps it: its body as it was understood."""
+    message = refused.message
+    topic = topic_of(message.lift_id, message.kind)
+    content = encode(message.body)
+    return Quarantined(topic, message.lift_id, content, Reason.STORE_REFUSED, refused.why, message.received_ms)
+
+
+def _without(messages: list[Message], refused: Sequence[Refused]) -> list[Message]:
+    if not refused:
+        return messages
+    bad = {id(each.message) for each in refused}
+    return [message for message in messages if id(message) not in bad]
