@@ -65,11 +65,19 @@ class Watchdog:
             spoke_ms[lift_id] = message.received_ms
             if lost_ms:
                 lost_ms.pop(lift_id, None)
-        heard = (
-            Heard(lift_id=lift_id, spoke_ms=spoke_ms.get(lift_id), lost_ms=lost_ms.get(lift_id))
-            for lift_id in sorted(spoke_ms.keys() | lost_ms.keys())
-        )
-        return [each for each in heard if self._is_news(each)]
+        written, most_ms = self._written, self._write_ms
+        heard = []
+        for lift_id, newest_ms in spoke_ms.items():
+            known = written.get(lift_id)
+            is_quiet = known is not None and known.lost_ms is None and lift_id not in lost_ms
+            if not is_quiet or known.spoke_ms is None or abs(newest_ms - known.spoke_ms) >= most_ms:
+                heard.append(Heard(lift_id=lift_id, spoke_ms=newest_ms, lost_ms=lost_ms.get(lift_id)))
+        heard += [
+            Heard(lift_id=lift_id, spoke_ms=None, lost_ms=at_ms)
+            for lift_id, at_ms in lost_ms.items()
+            if lift_id not in spoke_ms
+        ]
+        return sorted((each for each in heard if self._is_news(each)), key=lambda each: each.lift_id)
 
     def write(self, connection: Connection, news: Sequence[Heard]) -> None:
         """Write contacts down; what another process wrote later stays."""

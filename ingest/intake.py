@@ -60,6 +60,26 @@ class Intake:
             self._limits.late_after_ms if age_max_ms is None else min(self._limits.late_after_ms, age_max_ms)
         )
 
+    def plain(self, lift_id: str, kind: Kind, payload: bytes, received_ms: int) -> list[Message] | None:
+        """Return the messages of a payload in which nothing is out of the ordinary, as almost always; else None.
+
+        Then `take` has to look closer: at what does not fit, at faults (which are translated), at instants that are no
+        milliseconds, old or ahead. Where this returns messages, `take` would accept the same.
+        """
+        if kind is Kind.FAULT:
+            return None
+        decoded = wire.decode_plain(kind, payload)
+        if decoded is None:
+            return None
+        oldest_ms, newest_ms = received_ms - self._plain_age_ms, received_ms + self._limits.future_max_ms
+        messages = []
+        for body in decoded if isinstance(decoded, list) else (decoded,):
+            at_ms = body.at
+            if not isinstance(at_ms, int) or not oldest_ms <= at_ms <= newest_ms:
+                return None
+            messages.append(Message(lift_id, kind, at_ms, received_ms, body))
+        return messages if 1 <= len(messages) <= wire.OBJECTS_MAX else None
+
     def take(self, topic: str, payload: bytes, received_ms: int, profile_of: ProfileOf) -> Taken:
         """Return what a payload holds, sorted; `profile_of` tells the profile of a lift or `UNKNOWN_LIFT`."""
         parsed = wire.parse_topic(topic)
@@ -69,9 +89,6 @@ class Intake:
         profile = profile_of(lift_id)
         if isinstance(profile, UnknownLift):
             return Taken([], [Quarantined(topic, lift_id, payload, Reason.UNKNOWN_LIFT, "", received_ms)])
-        plain = self._plain(lift_id, kind, payload, received_ms)
-        if plain is not None:
-            return Taken(plain, [])
         decoded = wire.decode(kind, payload)
         taken = Taken([], [], decoded.unknown_fields)
         for refusal in decoded.refusals:
@@ -86,27 +103,6 @@ class Intake:
                 content = wire.encode(body)
                 taken.quarantined.append(Quarantined(topic, lift_id, content, reason, detail, received_ms))
         return taken
-
-    def _plain(self, lift_id: str, kind: Kind, payload: bytes, received_ms: int) -> list[Message] | None:
-        """Return the messages of a payload in which nothing is out of the ordinary, as almost none is.
-
-        None where anything has to be looked at closer: what does not fit, faults (which are translated), instants
-        that are no milliseconds, old or ahead. It makes no decision that `_judge` would make in another way.
-        """
-        if kind is Kind.FAULT:
-            return None
-        decoded = wire.decode_plain(kind, payload)
-        if decoded is None:
-            return None
-        bodies = decoded if type(decoded) is list else (decoded,)
-        oldest_ms, newest_ms = received_ms - self._plain_age_ms, received_ms + self._limits.future_max_ms
-        messages = []
-        for body in bodies:
-            at_ms = body.at  # type: ignore[union-attr]
-            if type(at_ms) is not int or not oldest_ms <= at_ms <= newest_ms:
-                return None
-            messages.append(Message(lift_id, kind, at_ms, received_ms, body))  # type: ignore[arg-type]
-        return messages if 1 <= len(messages) <= wire.OBJECTS_MAX else None
 
     def _judge(
         self, lift_id: str, kind: Kind, body: Body, received_ms: int, profile: str | None

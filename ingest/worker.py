@@ -18,7 +18,7 @@ from ingest.fleet_register import FleetRegister
 from ingest.flow import Flow
 from ingest.intake import UNKNOWN_LIFT, Intake, Taken, UnknownLift
 from ingest.keeper import Judged, Keeper
-from ingest.messages import Message, State
+from ingest.messages import Kind, Message, State
 from ingest.quarantine import Quarantined
 from ingest.wire import Reason, parse_topic
 
@@ -28,6 +28,7 @@ RETRY_S_MIN = 0.2
 RETRY_S_MAX = 15.0
 FLEET_REFRESH_S = 30.0
 
+Topic = tuple[str, Kind] | Reason
 Observer = Callable[[Sequence[Message]], None]
 
 log = structlog.get_logger()
@@ -52,21 +53,21 @@ class Fleet:
     def __init__(self, register: FleetRegister) -> None:
         """Read from `register`."""
         self._register = register
-        self._profiles: dict[str, str | None] = {}
+        self.profiles: dict[str, str | None] = {}
         self._refreshed_s: float | None = None
 
     def learn(self, lift_ids: Iterable[str]) -> None:
         """Look up what is not known of these lifts, and everything anew where it is time; once a batch."""
         if self._refreshed_s is None or monotonic_s() - self._refreshed_s > FLEET_REFRESH_S:
-            self._profiles = self._register.profiles_of_lifts()
+            self.profiles = self._register.profiles_of_lifts()
             self._refreshed_s = monotonic_s()
-        strangers = [lift_id for lift_id in lift_ids if lift_id not in self._profiles]
+        strangers = [lift_id for lift_id in lift_ids if lift_id not in self.profiles]
         if strangers:
-            self._profiles |= self._register.profiles_of_lifts(strangers)
+            self.profiles |= self._register.profiles_of_lifts(strangers)
 
     def profile_of(self, lift_id: str) -> str | UnknownLift | None:
         """Return the controller profile of a lift (None: canonical codes), or `UNKNOWN_LIFT`."""
-        return self._profiles.get(lift_id, UNKNOWN_LIFT)
+        return self.profiles.get(lift_id, UNKNOWN_LIFT)
 
 
 class IngestWorker:
@@ -120,10 +121,11 @@ class IngestWorker:
         return len(deliveries)
 
     def _see_through(self, deliveries: list[Delivery]) -> None:
-        lift_ids = {parsed[0] for each in deliveries if not isinstance(parsed := parse_topic(each.topic), Reason)}
+        topics = [parse_topic(delivery.topic) for delivery in deliveries]
+        lift_ids = {topic[0] for topic in topics if not isinstance(topic, Reason)}
         if not self._patiently(lambda: self._fleet.learn(lift_ids)):
             return
-        judged, observable = self._judge(deliveries)
+        judged, observable = self._judge(deliveries, topics)
         if self._patiently(lambda: self._observe(observable)):
             self._keeper.put(judged)
 
@@ -142,21 +144,33 @@ class IngestWorker:
                 return False
             retry_s = min(retry_s * 2, RETRY_S_MAX)
 
-    def _judge(self, deliveries: list[Delivery]) -> tuple[Judged, list[Message]]:
+    def _judge(self, deliveries: list[Delivery], topics: list[Topic]) -> tuple[Judged, list[Message]]:
         """Return what a batch held, and of that what tells of now: nothing retained but a last will."""
         judged, observable = Judged(deliveries, [], []), []
         self._strangers = set()
-        for delivery in deliveries:
-            taken = self._taken(delivery)
-            judged.accepted += taken.accepted
-            judged.quarantined += taken.quarantined
-            observable += [m for m in taken.accepted if _is_last_will(m)] if delivery.retained else taken.accepted
+        for delivery, topic in zip(deliveries, topics, strict=True):
+            messages = self._plain(delivery, topic)
+            if messages is None:
+                taken = self._taken(delivery, topic)
+                messages = taken.accepted
+                judged.quarantined += taken.quarantined
+            judged.accepted += messages
+            observable += [each for each in messages if _is_last_will(each)] if delivery.retained else messages
         self._strangers &= {message.lift_id for message in judged.accepted}
         self.counts.deliveries += len(deliveries)
         self.counts.messages_accepted += len(judged.accepted)
-        self.counts.messages_late += sum(message.late for message in judged.accepted)
+        self.counts.messages_late += sum([message.late for message in judged.accepted])
         self.counts.messages_quarantined += len(judged.quarantined)
         return judged, observable
+
+    def _plain(self, delivery: Delivery, topic: Topic) -> list[Message] | None:
+        """Return what nearly every delivery holds, quickly; None where it has to be looked at closer."""
+        if isinstance(topic, Reason) or topic[0] not in self._fleet.profiles:
+            return None
+        messages = self._intake.plain(topic[0], topic[1], delivery.payload, delivery.received_ms)
+        if messages is None or not self._flow.admits(topic[0], topic[1], len(messages), 0):
+            return None
+        return messages
 
     def _observe(self, messages: Sequence[Message]) -> None:
         if self._strangers:
@@ -166,21 +180,17 @@ class IngestWorker:
         for observe in self._observers:
             observe(messages)
 
-    def _taken(self, delivery: Delivery) -> Taken:
+    def _taken(self, delivery: Delivery, topic: Topic) -> Taken:
         """Return what a delivery held; the whole of it goes to quarantine where its lift has said too much."""
         taken = self._intake.take(delivery.topic, delivery.payload, delivery.received_ms, self._profile_of)
-        parsed = parse_topic(delivery.topic)
-        if isinstance(parsed, Reason):
-            return taken
         count = len(taken.accepted) + len(taken.quarantined)
-        late = sum([message.late for message in taken.accepted])
-        lift_id, kind = parsed
-        if self._flow.admits(lift_id, kind, count - late, late):
+        late = sum(message.late for message in taken.accepted)
+        if isinstance(topic, Reason) or self._flow.admits(topic[0], topic[1], count - late, late):
             self.counts.unknown_fields += taken.unknown_fields
             return taken
         self.counts.messages_flooding += count
         detail = "more than one lift may say; its quota stands in the settings"
-        item = Quarantined(delivery.topic, lift_id, delivery.payload, Reason.FLOODING, detail, delivery.received_ms)
+        item = Quarantined(delivery.topic, topic[0], delivery.payload, Reason.FLOODING, detail, delivery.received_ms)
         return Taken([], [item])
 
     def _profile_of(self, lift_id: str) -> str | UnknownLift | None:

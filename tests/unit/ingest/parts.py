@@ -47,7 +47,7 @@ class FailingStore(MemoryTelemetryStore):
             self.failures -= 1
             message = "away"
             raise StoreUnavailableError(message)
-        if any(message.body.seq == self.disliked_seq for message in messages):
+        if self.disliked_seq is not None and any(message.body.seq == self.disliked_seq for message in messages):
             message = "disliked"
             raise StoreRefusedError(message)
         super().write(messages)
