@@ -7,11 +7,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 import msgspec
+import structlog
 
 from alerts.alert import AlertKind
 from alerts.service_alerts import Conditions
 from api.composition import Parts
 from ingest.broker_paho import PahoBroker
+from ingest.clock import monotonic_s
+from ingest.database import DATABASE_AWAY
 from ingest.flow import Flow
 from ingest.intake import Intake
 from ingest.keeper import Keeper, quarantined_of
@@ -22,7 +25,10 @@ from ingest.worker import IngestWorker
 
 # A condition that passes by itself within this time is not worth an alert.
 GRACE = timedelta(seconds=60)
+FOLD_EVERY_S = 1.0
 MIB = 1024 * 1024
+
+log = structlog.get_logger()
 
 
 class Ingesting:
@@ -49,23 +55,24 @@ class Ingesting:
             auto_register=settings.auto_register,
             flow=Flow(settings.quota),
         )
-        self._threads: list[threading.Thread] = []
+        self._threads: dict[str, threading.Thread] = {}
+        self._stopping = threading.Event()
         self._unheard_since: datetime | None = None
 
     def start(self, guarded: Callable[[str, Callable[[], None]], None]) -> None:
         """Begin to connect, and run the parts: each by `guarded(name, run)` on a thread of its own."""
-        runs = {"record": self.recorder.run, "keep": self.keeper.run, "ingest": self.worker.run}
-        self._threads = [threading.Thread(target=guarded, args=(name, run), name=name) for name, run in runs.items()]
-        for thread in self._threads:
-            thread.start()
+        runs = {"record": self.recorder.run, "keep": self.keeper.run, "ingest": self.worker.run, "fold": self._fold}
+        for name, run in runs.items():
+            self._threads[name] = threading.Thread(target=guarded, args=(name, run), name=name)
+            self._threads[name].start()
         self.broker.start()
 
     def stop(self) -> None:
         """End the parts in the order of the work: what was taken is kept if it can be, the rest left to the broker."""
-        stops = (self.worker.stop, self.keeper.stop, self.recorder.stop)
-        for stop, thread in zip(stops, reversed(self._threads), strict=True):
+        stops = {"ingest": self.worker.stop, "keep": self.keeper.stop, "record": self.recorder.stop}
+        for name, stop in (stops | {"fold": self._stopping.set}).items():
             stop()
-            thread.join()
+            self._threads[name].join()
         self.broker.stop()
         self.spool.close()
 
@@ -107,6 +114,17 @@ class Ingesting:
             "broker_connected": self.broker.connected_since() is not None,
             "store_away": self.recorder.away_since() is not None,
         }
+
+    def _fold(self) -> None:
+        """Fold the ledger again and again, with pauses that leave it to the alarms nine tenths of the time."""
+        pause_s = FOLD_EVERY_S
+        while not self._stopping.wait(pause_s):
+            begun_s = monotonic_s()
+            try:
+                self.ledger.fold()
+            except DATABASE_AWAY as error:
+                log.warning("ledger-put-off", error=str(error))
+            pause_s = max(FOLD_EVERY_S, 9 * (monotonic_s() - begun_s))
 
     def _quarantine(self, refused: Sequence[Refused]) -> None:
         self._parts.quarantine.add([quarantined_of(each) for each in refused])

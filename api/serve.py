@@ -134,7 +134,6 @@ class Serving:
             with self._put_off("watch"):
                 self._parts.desk.watch(now, self._ingesting.broker.connected_since())
                 self._parts.desk.report(self._ingesting.conditions(now), self._parts.settings.mqtt_client_id, now)
-                self._ingesting.ledger.fold(now)
             self._stopping.wait(WATCH_EVERY_S)
 
     def _assess(self) -> None:

@@ -43,6 +43,8 @@ class Quarantined(Struct, frozen=True):
     reason: Reason
     detail: str
     received_ms: int
+    boot: str | None = None
+    seq: int | None = None
 
 
 class QuarantinedMessage(Struct, frozen=True):
