@@ -8,7 +8,7 @@ while it is decoded. The bounds are not tolerances; they are what no working sen
 import zlib
 from datetime import datetime
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from typing import Annotated, Literal, get_args
 
 import msgspec
@@ -198,6 +198,9 @@ WIRE_TYPE: dict[Kind, type[Body]] = {
 STORED_TYPE: dict[Kind, type[Body]] = {**WIRE_TYPE, Kind.FAULT: Fault}
 
 SUB_MS_DIGITS = 1_000_000
+# A boot for each of 10,000 lifts, and some that have just started again; a boot has 64 characters at the most.
+BOOTS_CACHED = 20_000
+_ENCODER = msgspec.json.Encoder()
 
 
 class Message(Struct, frozen=True, gc=False):
@@ -232,11 +235,17 @@ class Message(Struct, frozen=True, gc=False):
 
 def tie_break(body: Body) -> int:
     """Return 0..999,999: the same for the same message, different for its neighbours of the same millisecond."""
-    if body.seq is None:
+    seq = body.seq
+    if seq is None:
         # Without `at`, which may be written in two ways and stands in the key already.
-        return zlib.crc32(msgspec.json.encode(structs.replace(body, at=UNSET))) % SUB_MS_DIGITS
-    boot = zlib.crc32(body.boot.encode()) if body.boot else 0
-    return (boot + body.seq) % SUB_MS_DIGITS
+        return zlib.crc32(_ENCODER.encode(structs.replace(body, at=UNSET))) % SUB_MS_DIGITS
+    return (boot_digits(body.boot) + seq) % SUB_MS_DIGITS
+
+
+@lru_cache(maxsize=BOOTS_CACHED)
+def boot_digits(boot: str | None) -> int:
+    """Return what a boot adds to the digits below a millisecond."""
+    return zlib.crc32(boot.encode()) if boot else 0
 
 
 @cache

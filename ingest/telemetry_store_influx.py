@@ -8,19 +8,18 @@ import csv
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from functools import lru_cache
 from io import StringIO
-from operator import attrgetter
 from typing import Any
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.rest import ApiException
-from msgspec import UNSET, Struct
+from msgspec import Struct
 from urllib3.exceptions import HTTPError
 
 from ingest.clock import from_ms
+from ingest.line_protocol import FORMS, lines_of
 from ingest.messages import SUB_MS_DIGITS, Kind, Message, State, readings_of
 from ingest.telemetry_store import (
     PAGE_MAX,
@@ -30,16 +29,15 @@ from ingest.telemetry_store import (
     Scalar,
     StoreRefusedError,
     StoreUnavailableError,
-    as_stored,
     key_bounds,
     numeric_reading,
     restored,
-    storable_key_ns,
     window_width_ms,
 )
 
 LINES_PER_REQUEST = 5_000
-CONNECT_MS_MAX, ANSWER_MS_MAX = 5_000, 60_000
+# A write that is not answered soon waits in the spool; a question may have years to look through.
+CONNECT_MS_MAX, WRITTEN_MS_MAX, ANSWER_MS_MAX = 5_000, 15_000, 60_000
 ERROR_CHARS_MAX = 500
 _SCHEMES = {"influxdb+http": "http", "influxdb+https": "https"}
 _LIFTS_IN_QUERY = 200
@@ -48,9 +46,7 @@ _LIFTS_IN_QUERY = 200
 _CLOSING = "SHOW DATABASES"
 _CLOSING_HEADER = ["name", "tags", "name"]
 
-_FORMS: dict[Kind, dict[str, type[Scalar]]] = {kind: {"seq": int, "boot": str, **readings_of(kind)} for kind in Kind}
-_VALUES_OF = {kind: attrgetter(*forms) for kind, forms in _FORMS.items()}
-_FIELDS = {kind: ", ".join(f'"{name}"' for name in ("received_ms", "late", "dated", *_FORMS[kind])) for kind in Kind}
+_FIELDS = {kind: ", ".join(f'"{name}"' for name in ("received_ms", "late", "dated", *FORMS[kind])) for kind in Kind}
 _LAST_VALUES = ", ".join(f'LAST("{name}") AS "{name}"' for name in readings_of(Kind.STATE))
 
 
@@ -117,14 +113,14 @@ class InfluxTelemetryStore:
             url=self._target.server_url,
             token=token,
             org=self._target.org,
-            timeout=(CONNECT_MS_MAX, ANSWER_MS_MAX),
+            timeout=(CONNECT_MS_MAX, WRITTEN_MS_MAX),
             retries=False,  # False, not 0: urllib3 neither tries again nor follows a redirect with our token
         )
         self._write_api = self._client.write_api(write_options=SYNCHRONOUS)
 
     def write(self, messages: Sequence[Message]) -> None:
         """See `TelemetryStore.write`."""
-        lines = [_line(as_stored(message)) for message in messages]
+        lines = lines_of(messages)
         for start in range(0, len(lines), LINES_PER_REQUEST):
             with self._told_apart():
                 self._write_api.write(
@@ -264,6 +260,7 @@ class InfluxTelemetryStore:
                 header_params={"Accept": "application/csv", "Content-Type": "application/x-www-form-urlencoded"},
                 post_params=[("q", statements)],
                 _preload_content=False,
+                _request_timeout=(CONNECT_MS_MAX, ANSWER_MS_MAX),
                 _return_http_data_only=True,
             )
             text = answer.data.decode()
@@ -298,41 +295,6 @@ class InfluxTelemetryStore:
         return StoreUnavailableError(text)
 
 
-@lru_cache(maxsize=100_000)
-def _prefix(kind: Kind, lift_id: str) -> str:
-    for mark in (",", "=", " "):
-        lift_id = lift_id.replace(mark, f"\\{mark}")
-    return f"{kind.value},lift={lift_id} "
-
-
-def _line(message: Message) -> str:
-    """Return a message (`as_stored`) as one point of line protocol."""
-    body = message.body
-    fields = [f"received_ms={message.received_ms}i", "late=t" if message.late else "late=f"]
-    if body.at is UNSET:
-        fields.append("dated=f")
-    forms = _FORMS[message.kind]
-    for (name, form), value in zip(forms.items(), _VALUES_OF[message.kind](body), strict=True):
-        if value is not None:
-            fields.append(f"{name}={_field(form, value)}")
-    return f"{_prefix(message.kind, message.lift_id)}{','.join(fields)} {storable_key_ns(message)}"
-
-
-def _field(form: type[Scalar], value: Any) -> str:  # noqa: ANN401 - what a reading's form says
-    if form is float:
-        return repr(float(value))
-    if form is bool:
-        return "t" if value else "f"
-    if form is int:
-        return f"{value:d}i"
-    text: str = value
-    # CSV cannot tell an empty text from none. An empty one gets a NUL before it, and so does one that begins with NUL.
-    if not text or text.startswith("\0"):
-        text = "\0" + text
-    text = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{text}"'
-
-
 def _literal(text: str) -> str:
     """Return text as an InfluxQL string."""
     text = text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
@@ -358,7 +320,7 @@ def _message_of(lift_id: str, kind: Kind, row: dict[str, str]) -> Message:
 
 def _known(kind: Kind, row: dict[str, str]) -> dict[str, Scalar]:
     """Return the values that a row has: an empty cell is a value that the message did not have."""
-    return {name: _value(form, cell) for name, form in _FORMS[kind].items() if (cell := row.get(name))}
+    return {name: _value(form, cell) for name, form in FORMS[kind].items() if (cell := row.get(name))}
 
 
 def _value(form: type[Scalar], cell: str) -> Scalar:

@@ -18,6 +18,7 @@ class InfluxGate:
         self.requests: list[str] = []
         self.headers: list[dict[str, str]] = []
         self.bodies: list[bytes] = []
+        self.connections_opened = 0
         self._answer: tuple[int, bytes] | None = None
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
@@ -64,6 +65,7 @@ class InfluxGate:
         """Remember a connection, so that `refuse` can cut it."""
         with self._lock:
             self._connections.add(connection)
+            self.connections_opened += 1
 
     def closed(self, connection: socket.socket) -> None:
         """Forget a connection."""

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -42,6 +41,7 @@ from ingest.telemetry_store import (
 )
 from ingest.telemetry_store_embedded import EmbeddedTelemetryStore
 from ingest.telemetry_store_influx import InfluxTelemetryStore
+from tests.any_message import any_body
 
 KIND_OF = {form: kind for kind, form in STORED_TYPE.items()}
 T0 = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
@@ -141,43 +141,12 @@ def test_a_message_comes_back_without_the_fields_that_it_did_not_have(store: Tel
     )
 
 
-def _values(info: msgspec.inspect.Type) -> st.SearchStrategy[Any]:  # noqa: PLR0911 - one for each form of a field
-    """Return what a field may hold, from its declaration in the contract."""
-    match info:
-        case msgspec.inspect.UnionType(types=types):
-            return st.one_of(*(_values(one) for one in types))
-        case msgspec.inspect.NoneType():
-            return st.none()
-        case msgspec.inspect.BoolType():
-            return st.booleans()
-        case msgspec.inspect.IntType(ge=low, le=high):
-            return st.integers(low, high)
-        case msgspec.inspect.FloatType(ge=low, le=high):
-            return st.floats(low, high)
-        case msgspec.inspect.LiteralType(values=values):
-            return st.sampled_from(values)
-        case msgspec.inspect.StrType(pattern=str(pattern), min_length=int(low), max_length=int(high)):
-            matching: st.SearchStrategy[str] = st.from_regex(pattern, fullmatch=True)
-            lengths = range(low, high + 1)
-            return matching.filter(lambda text: len(text) in lengths)
-        case msgspec.inspect.StrType(max_length=high):
-            return st.text(st.characters(codec="utf-8"), max_size=min(high or 60, 60))
-    raise NotImplementedError(info)
-
-
-def _bodies(kind: Kind) -> st.SearchStrategy[Body]:
-    described = msgspec.inspect.type_info(STORED_TYPE[kind])
-    assert isinstance(described, msgspec.inspect.StructType)
-    fields = {field.name: _values(field.type) for field in described.fields if field.name != "at"}
-    return st.builds(STORED_TYPE[kind], **fields)
-
-
 _lift_numbers = itertools.count()
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    bodies=st.lists(st.sampled_from(Kind).flatmap(_bodies), min_size=1, max_size=20),
+    bodies=st.lists(st.sampled_from(Kind).flatmap(any_body), min_size=1, max_size=20),
     start_ms=st.integers(T0_MS - 400 * DAY_MS, T0_MS),
 )
 def test_whatever_the_contract_allows_comes_back_as_it_was(

@@ -1,5 +1,6 @@
 """What the InfluxDB store says when InfluxDB fails: whether to try again, and what to check. It retries nothing."""
 
+import socket
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -171,3 +172,22 @@ def test_the_token_is_in_no_text(store: InfluxTelemetryStore, influx_gate: Influ
         store.write([DOOR])
 
     assert "secret" not in f"{store!r} {caught.value!r} {caught.value.__cause__!r} {influx_gate.requests}"
+
+
+def test_one_connection_serves_all_writes(store: InfluxTelemetryStore, influx_gate: InfluxGate) -> None:
+    for _ in range(3):
+        store.write([DOOR])
+
+    assert (len(influx_gate.requests), influx_gate.connections_opened) == (3, 1)
+
+
+def test_a_store_that_hangs_is_given_up_sooner_when_written_to_than_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.telemetry_store_influx.WRITTEN_MS_MAX", 20)
+    monkeypatch.setattr("ingest.telemetry_store_influx.ANSWER_MS_MAX", 40)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        store = InfluxTelemetryStore(f"influxdb+http://127.0.0.1:{silent.getsockname()[1]}/b?org=o")
+        with pytest.raises(StoreUnavailableError, match=r"Read timed out. \(read timeout=0.02\)"):
+            store.write([DOOR])
+        with pytest.raises(StoreUnavailableError, match=r"Read timed out. \(read timeout=0.04\)"):
+            store.latest_states()
+        store.close()
