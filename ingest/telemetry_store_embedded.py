@@ -9,10 +9,12 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timedelta
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from threading import Lock
 from typing import Any
+
+from msgspec import UNSET
 
 from ingest.clock import from_ms
 from ingest.messages import SUB_MS_DIGITS, Kind, Message, State, readings_of
@@ -24,7 +26,6 @@ from ingest.telemetry_store import (
     Scalar,
     StoreRefusedError,
     StoreUnavailableError,
-    as_stored,
     key_bounds,
     numeric_reading,
     restored,
@@ -53,6 +54,7 @@ _FRAME_COLUMNS = {
 _BODY_FIELDS = {kind: ("seq", "boot", *readings_of(kind)) for kind in Kind}
 _FLAGS = {kind: tuple(name for name, form in readings_of(kind).items() if form is bool) for kind in Kind}
 _VALUES_OF = {kind: attrgetter(*fields) for kind, fields in _BODY_FIELDS.items()}
+_KEY_OF = itemgetter(0, 1)
 _COLUMNS = {kind: (*_FRAME_COLUMNS, *readings_of(kind)) for kind in Kind}
 _STATE_READINGS = tuple(readings_of(Kind.STATE))
 # The row of `latest_state` that holds no reading, but the newest message as a whole.
@@ -106,14 +108,13 @@ class EmbeddedTelemetryStore:
 
     def write(self, messages: Sequence[Message]) -> None:
         """See `TelemetryStore.write`."""
-        stored = [as_stored(message) for message in messages]
         with self._lock, self._told_apart():
             writer = self._open_writer()
             with _transaction(writer):
-                numbers = self._numbers_of({message.lift_id for message in stored}, writer)
-                for kind, rows in _rows_by_kind(stored, numbers).items():
+                numbers = self._numbers_of({message.lift_id for message in messages}, writer)
+                for kind, rows in _rows_by_kind(messages, numbers).items():
                     writer.executemany(_INSERT[kind], rows)
-                writer.executemany(_KEEP_NEWEST, _newest_values(stored, numbers))
+                writer.executemany(_KEEP_NEWEST, _newest_values(messages, numbers))
             # Only now: a number that was rolled back may be another lift's tomorrow.
             self._lift_numbers.update(numbers)
 
@@ -288,17 +289,26 @@ def _transaction(writer: sqlite3.Connection) -> Iterator[None]:
 
 
 def _rows_by_kind(messages: Sequence[Message], numbers: dict[str, int]) -> dict[Kind, list[tuple[Any, ...]]]:
-    rows: dict[Kind, list[tuple[Any, ...]]] = {}
+    """Return the rows of each table in the order of its key, so that each page of it is found once."""
+    by_kind: dict[Kind, list[Message]] = {}
     for message in messages:
-        frame = (
+        by_kind.setdefault(message.kind, []).append(message)
+    return {kind: sorted(_rows_of(kind, some, numbers), key=_KEY_OF) for kind, some in by_kind.items()}
+
+
+def _rows_of(kind: Kind, messages: list[Message], numbers: dict[str, int]) -> list[tuple[Any, ...]]:
+    values_of = _VALUES_OF[kind]
+    return [
+        (
             numbers[message.lift_id],
             storable_key_ns(message),
             message.received_ms,
             message.late,
-            isinstance(message.body.at, int),
+            message.body.at is not UNSET,
+            *values_of(message.body),
         )
-        rows.setdefault(message.kind, []).append(frame + _VALUES_OF[message.kind](message.body))
-    return rows
+        for message in messages
+    ]
 
 
 def _newest_values(messages: Sequence[Message], numbers: dict[str, int]) -> list[tuple[int, str, Scalar | None, int]]:

@@ -10,6 +10,7 @@ import pytest
 from ingest.messages import DoorCycle, Kind, Machine, Message, State
 from ingest.telemetry_store import StoreRefusedError, StoreUnavailableError
 from ingest.telemetry_store_embedded import EmbeddedTelemetryStore
+from tests.small_disk import files_up_to
 
 ALWAYS = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 T0_MS = 1_767_600_000_000
@@ -142,6 +143,21 @@ def test_a_full_disk_loses_the_batch_whole_and_the_store_goes_on_when_there_is_r
     store.write([door(5, "other"), *large])
     assert [doors(store, message.lift_id) for message in large[::500]] == [[message] for message in large[::500]]
     assert doors(store, "other") == [door(5, "other")]
+
+
+def test_a_disk_that_fails_is_unavailable_and_the_store_goes_on_when_it_is_well(store: EmbeddedTelemetryStore) -> None:
+    store.write([door(1)])
+    batch = [door(seq, f"lift-{seq}") for seq in range(2, 2_000)]
+
+    with files_up_to(100_000):
+        for _ in range(2):
+            with pytest.raises(StoreUnavailableError):
+                store.write(batch)
+        assert doors(store) == [door(1)]
+
+    store.write(batch)
+    assert doors(store, "lift-1999") == [door(1_999, "lift-1999")]
+    store.ping()
 
 
 @pytest.mark.parametrize("spoil", [lambda path: path.write_bytes(b"no database " * 1_000), lambda path: path.mkdir()])
