@@ -6,13 +6,17 @@ The port and its form in memory; `broker_paho` speaks MQTT, `broker_embedded` st
 from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 
-class Delivery(NamedTuple):
+class Delivery(Struct, frozen=True, gc=False):
     """One MQTT message at our door. `connection` and `mid` are what its acknowledgement needs.
 
     `retained`: the broker kept it and tells it to a new subscription; when the lift said it, nobody knows.
+    It holds nothing but numbers and bytes, so the garbage collector need not look at it: 50,000 may wait.
     """
 
     connection: int
@@ -43,6 +47,18 @@ class Broker(Protocol):
         """Return since when we are connected and subscribed; None while we are not."""
         ...
 
+    def trouble(self) -> str | None:
+        """Return in words what is wrong with the connection, None where nothing is: "not connected", a refusal.
+
+        Two programs under one client id, or a connection that breaks again and again, stay named until a connection
+        has held for a while undisturbed: between two disturbances all looks well.
+        """
+        ...
+
+    def waiting(self) -> int:
+        """Return how many deliveries are in our memory and were not yet taken."""
+        ...
+
 
 class MemoryBroker:
     """The port in memory: for tests of what stands above it."""
@@ -54,6 +70,7 @@ class MemoryBroker:
         self._waiting: deque[Delivery] = deque()
         self._unacknowledged: dict[int, Delivery] = {}
         self._connected_since = connected_since
+        self._trouble: str | None = None
 
     def publish(self, topic: str, payload: bytes, received_ms: int, *, retained: bool = False) -> None:
         """Put one message before the worker."""
@@ -65,7 +82,11 @@ class MemoryBroker:
         self._connection += 1
         again = [*self._unacknowledged.values(), *self._waiting]
         self._unacknowledged = {}
-        self._waiting = deque(delivery._replace(connection=self._connection) for delivery in again)
+        self._waiting = deque(replace(delivery, connection=self._connection) for delivery in again)
+
+    def disturb(self, words: str | None) -> None:
+        """Have trouble, or none any more."""
+        self._trouble = words
 
     def take(self, most: int, wait_s: float) -> list[Delivery]:  # noqa: ARG002 - in memory there is nothing to wait for
         """See `Broker.take`."""
@@ -82,3 +103,11 @@ class MemoryBroker:
     def connected_since(self) -> datetime | None:
         """See `Broker.connected_since`."""
         return self._connected_since
+
+    def trouble(self) -> str | None:
+        """See `Broker.trouble`."""
+        return self._trouble or (None if self._connected_since else "not connected")
+
+    def waiting(self) -> int:
+        """See `Broker.waiting`."""
+        return len(self._waiting)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
@@ -116,7 +117,7 @@ def test_an_acknowledgement_of_an_earlier_connection_lets_go_of_nothing(case: Me
     old = take(case, 1)
     case.reconnect()
     take(case, 1)
-    case.broker.acknowledge([delivery._replace(connection=delivery.connection - 1) for delivery in old])
+    case.broker.acknowledge([replace(delivery, connection=delivery.connection - 1) for delivery in old])
     case.reconnect()
     assert contents(take(case, 1)) == [b"kept"]
 
