@@ -69,8 +69,9 @@ class Watchdog:
         heard = []
         for lift_id, newest_ms in spoke_ms.items():
             known = written.get(lift_id)
-            is_quiet = known is not None and known.lost_ms is None and lift_id not in lost_ms
-            if not is_quiet or known.spoke_ms is None or abs(newest_ms - known.spoke_ms) >= most_ms:
+            is_as_before = known is not None and known.lost_ms is None and lift_id not in lost_ms
+            written_ms = known.spoke_ms if known is not None and is_as_before else None
+            if written_ms is None or abs(newest_ms - written_ms) >= most_ms:
                 heard.append(Heard(lift_id=lift_id, spoke_ms=newest_ms, lost_ms=lost_ms.get(lift_id)))
         heard += [
             Heard(lift_id=lift_id, spoke_ms=None, lost_ms=at_ms)

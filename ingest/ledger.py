@@ -9,7 +9,6 @@ not. A batch that is noted twice, after a crash, adds duplicates and nothing els
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from itertools import chain
 from typing import Any
 
 import msgspec
@@ -93,7 +92,7 @@ class LedgerBatch(Struct, array_like=True):
         for item in quarantined:
             if item.lift_id is not None and item.seq is not None:
                 refused[item.lift_id, item.boot].append(item.seq)
-        received_ms = [each.received_ms for each in chain(stored, quarantined)]
+        received_ms = [*(each.received_ms for each in stored), *(each.received_ms for each in quarantined)]
         keys = numbers.keys() | refused.keys() if refused else numbers.keys()
         entries = [
             LedgerEntry(lift_id, boot or _NO_BOOT, numbers.get((lift_id, boot), []), refused.get((lift_id, boot), []))
