@@ -69,6 +69,7 @@ def test_from_the_lift_to_the_order(service: Service, mosquitto: Mosquitto, tmp_
     assert len(lifts) == LIFTS
 
     simulator("--broker", mosquitto.url, "--history-days", str(HISTORY_DAYS), "--once")
+    a_door_sticks_again_and_again(mosquitto, lifts[-1]["lift_id"])
     findings = until(
         lambda: [f for f in service.items("/api/v1/findings") if f["kind"] == "repeated-fault"], "a repeated fault"
     )
@@ -89,6 +90,16 @@ def test_from_the_lift_to_the_order(service: Service, mosquitto: Mosquitto, tmp_
 
     people_are_trapped_and_freed(service, mosquitto, lifts[0]["lift_id"])
     assert service.stop() == 0
+
+
+def a_door_sticks_again_and_again(mosquitto: Mosquitto, lift_id: str) -> None:
+    """Three faults within a week, told late: what the simulated days bring of that is chance."""
+    controller = Controller(mosquitto, lift_id)
+    for days_ago in (3, 2, 1):
+        raised = time.time() - days_ago * 86_400
+        controller.fault("door-closing-fault", "raised", raised)
+        controller.fault("door-closing-fault", "cleared", raised + 300)
+    controller.close()
 
 
 def people_are_trapped_and_freed(service: Service, mosquitto: Mosquitto, lift_id: str) -> None:
