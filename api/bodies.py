@@ -18,6 +18,7 @@ from pydantic import (
 from alerts.alert import ALERT_KINDS
 from alerts.work_orders import OrderState
 from ingest.fleet import Inspection, InspectionOutcome, Visit, VisitKind
+from ingest.wire import Reason
 
 # What every database and every arithmetic with instants takes.
 INSTANT_MIN = datetime(1970, 1, 1, tzinfo=UTC)
@@ -26,6 +27,8 @@ DAY_MIN = date(1850, 1, 1)  # the oldest lifts that run are of the 1870s
 DAY_END = INSTANT_END.date()
 ID_MAX = 2**31 - 1
 NOTE_CHARS_MAX = 2_000
+# What one request replays: as many as it can answer for in some seconds.
+REPLAY_ROWS_MAX = 1_000
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)\Z")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d\Z")
 _LINE = r"^[^\x00-\x1f\x7f]*$"
@@ -129,6 +132,20 @@ class VisitRecord(Taken):
     def visit(self) -> Visit:
         """Return it as the register takes it."""
         return Visit(**dict(self))
+
+
+class ReplayOrder(Taken):
+    """Which quarantined messages go through intake again, and whether only to see what would become of them."""
+
+    lift_id: LiftId | None = None
+    reason: Reason | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+    limit: Annotated[int, Field(ge=1, le=REPLAY_ROWS_MAX, description="How many rows to take at most.")] = (
+        REPLAY_ROWS_MAX
+    )
+    cursor: Annotated[str, Field(max_length=200, description="What the answer before gave as next.")] | None = None
+    dry_run: bool = False
 
 
 class InspectionRecord(Taken):

@@ -12,7 +12,7 @@ import structlog
 import typer
 
 from analytics.regimes import REGIMES
-from api.composition import MIGRATIONS, Parts, history_intake, open_parts
+from api.composition import MIGRATIONS, Parts, history_intake, make_replay, open_parts
 from api.demo import DemoOptions, run_demo
 from api.serve import Role, Serving
 from api.settings import Settings, SettingsError, given_settings, load_settings, unknown_variables
@@ -22,6 +22,8 @@ from ingest.database import DATABASE_AWAY, open_engine
 from ingest.database import migrate as migrate_database
 from ingest.fleet_register import UnknownLiftError
 from ingest.history import HistoryError, import_history
+from ingest.quarantine import QuarantinedMessage, Selection
+from ingest.replay import ROWS_AT_A_TIME
 from ingest.telemetry_store import StoreUnavailableError
 from ingest.wire import Reason
 
@@ -188,34 +190,87 @@ def assess(
     _tell(f"{len(findings)} findings")
 
 
-def _instant(text: str) -> datetime:
+def _instant(text: str, option: str = "--as-of") -> datetime:
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
         instant = None
     if instant is None or instant.tzinfo is None:
-        _tell(f"--as-of {text}: expected an RFC 3339 instant with offset, such as 2026-06-30T00:00:00Z")
+        _tell(f"{option} {text}: expected an RFC 3339 instant with offset, such as 2026-06-30T00:00:00Z")
         raise typer.Exit(EXIT_USAGE)
     return instant.astimezone(UTC)
+
+
+OnlyReason = Annotated[Reason | None, typer.Option(help="Only this reason.")]
+OnlyLift = Annotated[str | None, typer.Option(help="Only this lift.")]
+Since = Annotated[str | None, typer.Option(help="Only what came at or after this RFC 3339 instant.")]
+Until = Annotated[str | None, typer.Option(help="Only what came before this RFC 3339 instant.")]
+
+
+def _selection(reason: Reason | None, lift: str | None, since: str | None, until: str | None) -> Selection:
+    return Selection(
+        reason=reason,
+        lift_id=lift,
+        since=_instant(since, "--since") if since else None,
+        until=_instant(until, "--until") if until else None,
+    )
 
 
 @quarantine_app.command("list")
 def quarantine_list(
     config: Config = None,
-    reason: Annotated[Reason | None, typer.Option(help="Only this reason.")] = None,
-    lift: Annotated[str | None, typer.Option(help="Only this lift.")] = None,
+    reason: OnlyReason = None,
+    lift: OnlyLift = None,
+    since: Since = None,
+    until: Until = None,
+    replayed: Annotated[
+        bool | None, typer.Option("--replayed/--waiting", help="Only what was replayed, or what was not.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000)] = QUARANTINE_SHOWN,
 ) -> None:
     """What was not accepted, newest first."""
+    which = msgspec.structs.replace(_selection(reason, lift, since, until), replayed=replayed)
     parts = _parts(_settings(config))
     try:
-        rows = parts.quarantine.list(limit=limit, reason=reason.value if reason else None, lift_id=lift)
+        before_id = None
+        while rows := parts.quarantine.list(which, limit=min(limit, ROWS_AT_A_TIME), before_id=before_id):
+            for row in rows:
+                sys.stdout.write(_quarantined_line(row) + "\n")
+            before_id, limit = rows[-1].id, limit - len(rows)
+            if not limit:
+                break
     finally:
         parts.close()
-    for row in rows:
-        content = row.payload[:60].decode(errors="backslashreplace")
-        when = row.received_at.isoformat(timespec="seconds")
-        sys.stdout.write(f"{row.id}  {when}  x{row.times}  {row.reason}  {row.topic}  {row.detail}  {content!r}\n")
+
+
+def _quarantined_line(row: QuarantinedMessage) -> str:
+    content = "-" if row.is_summary else repr(row.payload[:60].decode(errors="backslashreplace"))
+    when = row.received_at.isoformat(timespec="seconds")
+    done = "" if row.replayed_at is None else f"  replayed {row.replayed_at.isoformat(timespec='seconds')}"
+    return f"{row.id}  {when}  x{row.times}  {row.reason}  {row.topic}  {row.detail}  {content}{done}"
+
+
+@quarantine_app.command("replay")
+def quarantine_replay(
+    config: Config = None,
+    reason: OnlyReason = None,
+    lift: OnlyLift = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="How many rows at most; all, where it is left out.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would become of them.")] = False,  # noqa: FBT002
+) -> None:
+    """Put what waits through intake again, against today's register and profiles; it rings nobody."""
+    which = _selection(reason, lift, since, until)
+    parts = _parts(_settings(config))
+    try:
+        report = make_replay(parts).run(which, limit=sys.maxsize if limit is None else limit, dry_run=dry_run)
+    except (StoreUnavailableError, *DATABASE_AWAY) as error:
+        _tell(f"{str(error).splitlines()[0]}; what was replayed so far stays so, the rest waits")
+        raise typer.Exit(1) from error
+    finally:
+        parts.close()
+    sys.stdout.write(report.summary(dry_run=dry_run) + "\n")
 
 
 @app.command()

@@ -19,7 +19,9 @@ from ingest.database import migrate, open_engine
 from ingest.faults import ControllerProfile, load_profiles
 from ingest.fleet_register import FleetRegister
 from ingest.intake import Intake, IntakeLimits
+from ingest.ledger import Ledger, LedgerBatch
 from ingest.quarantine import Quarantine
+from ingest.replay import Replay
 from ingest.telemetry_store import TelemetryStore
 from ingest.telemetry_store_embedded import EmbeddedTelemetryStore
 from ingest.telemetry_store_influx import InfluxTelemetryStore
@@ -37,6 +39,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     store: TelemetryStore
     register: FleetRegister
     quarantine: Quarantine
+    ledger: Ledger
     findings: FindingBook
     assessment: Assessment
     journal: Journal
@@ -71,7 +74,8 @@ def open_parts(settings: Settings, clock: Clock) -> Parts:
         engine=engine,
         store=store,
         register=register,
-        quarantine=Quarantine(engine),
+        quarantine=Quarantine(engine, settings.quarantine_rows_max),
+        ledger=Ledger(engine),
         findings=FindingBook(engine),
         assessment=Assessment(register, store, settings.assessment),
         journal=journal,
@@ -90,6 +94,19 @@ def open_store(settings: Settings) -> TelemetryStore:
     if url.startswith(_SQLITE):
         return EmbeddedTelemetryStore(Path(url.removeprefix(_SQLITE)))
     return InfluxTelemetryStore(url, settings.store_token)
+
+
+def make_replay(parts: Parts) -> Replay:
+    """Return what brings quarantined messages to the store: past the desk, because they are old news."""
+    intake = Intake(parts.profiles, parts.settings.intake_limits)
+    return Replay(
+        parts.quarantine,
+        intake,
+        parts.register,
+        parts.clock,
+        keep=parts.store.write,
+        note=lambda kept, refused: parts.ledger.note(LedgerBatch.of(kept, refused)),
+    )
 
 
 def history_intake(parts: Parts) -> Intake:

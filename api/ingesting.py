@@ -18,7 +18,6 @@ from ingest.database import DATABASE_AWAY
 from ingest.flow import Flow
 from ingest.intake import Intake
 from ingest.keeper import Keeper, quarantined_of
-from ingest.ledger import Ledger
 from ingest.recorder import Recorder, Refused
 from ingest.spool import Spool
 from ingest.worker import IngestWorker
@@ -42,9 +41,8 @@ class Ingesting:
         self.broker = PahoBroker(
             settings.broker, settings.mqtt_client_id, parts.clock, share=settings.mqtt_share or None
         )
-        self.ledger = Ledger(parts.engine)
         self.recorder = Recorder(parts.store, self.spool, parts.clock, self._quarantine)
-        self.keeper = Keeper(self.broker, self.recorder, parts.quarantine, self.ledger)
+        self.keeper = Keeper(self.broker, self.recorder, parts.quarantine, parts.ledger)
         self.worker = IngestWorker(
             self.broker,
             Intake(parts.profiles, settings.intake_limits),
@@ -100,7 +98,7 @@ class Ingesting:
 
     def counters(self) -> dict[str, float]:
         """Return what was counted since the process began."""
-        counted = (self.worker.counts, self.keeper.counts, self.recorder.counts)
+        counted = (self.worker.counts, self.keeper.counts, self.recorder.counts, self._parts.quarantine.counts)
         return {name: float(value) for counts in counted for name, value in msgspec.structs.asdict(counts).items()}
 
     def gauges(self) -> dict[str, float]:
@@ -121,7 +119,7 @@ class Ingesting:
         while not self._stopping.wait(pause_s):
             begun_s = monotonic_s()
             try:
-                self.ledger.fold()
+                self._parts.ledger.fold()
             except DATABASE_AWAY as error:
                 log.warning("ledger-put-off", error=str(error))
             pause_s = max(FOLD_EVERY_S, 9 * (monotonic_s() - begun_s))

@@ -328,7 +328,7 @@ class QuarantinedView(BaseModel):
     """What was not accepted, and why.
 
     `payload` is text (what is no UTF-8 is replaced), in a list its first 2,000 characters; `payload_bytes` is how
-    much came.
+    much came. Of a summary (`is_summary`) only the count is kept. `replayable`: all that came is kept.
     """
 
     id: int
@@ -342,6 +342,8 @@ class QuarantinedView(BaseModel):
     last_received_at: datetime
     times: int
     replayed_at: datetime | None
+    is_summary: bool
+    replayable: bool
 
 
 class QuarantinedDetail(QuarantinedView):
@@ -371,4 +373,23 @@ def quarantined_detail(message: QuarantinedMessage) -> QuarantinedDetail:
 
 
 def _quarantined_values(message: QuarantinedMessage) -> dict[str, Any]:
-    return {name: getattr(message, name) for name in message.__struct_fields__ if name != "payload"}
+    values = {name: getattr(message, name) for name in message.__struct_fields__ if name != "payload"}
+    return {**values, "replayable": message.replayable}
+
+
+class ReplayView(BaseModel):
+    """What became of quarantined messages that went through intake again; in a dry run, what would.
+
+    Of `rows` taken in hand `replayed` are done (`messages` were kept of them, `rest` were refused again and wait by
+    themselves) and `refused` wait on, nothing of them was accepted. `unreplayable` rows of the selection can never be
+    replayed, because not all that came is kept. `next` goes on where there may be more.
+    """
+
+    dry_run: bool
+    rows: int
+    replayed: int
+    messages: int
+    rest: int
+    refused: int
+    unreplayable: int
+    next: str | None

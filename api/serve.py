@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from api.app import create_app, create_probes
 from api.auth import Access
-from api.composition import Parts
+from api.composition import Parts, make_replay
 from api.ingesting import Ingesting
 from api.service import Service
 from ingest.database import DATABASE_AWAY, reading
@@ -100,6 +100,7 @@ class Serving:
             register=parts.register,
             store=parts.store,
             quarantine=parts.quarantine,
+            replay=make_replay(parts),
             journal=parts.journal,
             desk=parts.desk,
             findings=parts.findings,

@@ -11,6 +11,7 @@ from ingest.clock import Clock
 from ingest.faults import ControllerProfile
 from ingest.fleet_register import FleetRegister
 from ingest.quarantine import Quarantine
+from ingest.replay import Replay
 from ingest.telemetry_store import TelemetryStore
 
 # A part's name, and True where it works; otherwise why not, in words that may be shown to anybody.
@@ -26,6 +27,7 @@ class Service:
     register: FleetRegister
     store: TelemetryStore
     quarantine: Quarantine
+    replay: Replay
     journal: Journal
     desk: Desk
     findings: FindingBook

@@ -19,6 +19,7 @@ from alerts.desk import DeskSettings
 from analytics.assessment import AssessmentSettings
 from ingest.flow import BACKLOG_BURST, BURST, PER_S, Quota
 from ingest.intake import AGE_MAX, FUTURE_MAX, LATE_AFTER, IntakeLimits
+from ingest.quarantine_room import ROWS_MAX
 from ingest.telemetry_store_influx import parse_store_url
 from ingest.wire import BrokerAddress, parse_broker_url
 
@@ -27,6 +28,8 @@ SECRETS = ("mqtt_url", "store_token", "database_url", "api_token")
 # Read by the test suite and by the command line, not by the service.
 NOT_SETTINGS = ("LIFTWATCH_REQUIRE_REAL", "LIFTWATCH_CONFIG")
 AGE_DAYS_MAX = 36_500
+# A quarantine that keeps next to nothing is a mistake; beyond the other end no database of one machine is quick.
+ROWS_FLOOR, ROWS_CEILING = 1_000, 100_000_000
 _MS = timedelta(milliseconds=1)
 
 
@@ -68,6 +71,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     repeated_fault_count_min: int = 3
     repeated_fault_days: int = 7
     repeat_repair_days: int = 30
+    quarantine_rows_max: int = ROWS_MAX
 
     def __repr__(self) -> str:
         """Name the settings without the secrets."""
@@ -259,6 +263,14 @@ def _count(value: object) -> int:
     return number
 
 
+def _rows(value: object) -> int:
+    number = int(str(value))
+    if not ROWS_FLOOR <= number <= ROWS_CEILING:
+        message = f"expected a whole number from {ROWS_FLOOR} to {ROWS_CEILING}"
+        raise ValueError(message)
+    return number
+
+
 def _check_store_url(text: str) -> None:
     if text.startswith("influxdb+"):
         parse_store_url(text)
@@ -310,6 +322,7 @@ _PARSERS: dict[str, Callable[[object], Any]] = {
     "repeated_fault_count_min": _count,
     "repeated_fault_days": _count,
     "repeat_repair_days": _count,
+    "quarantine_rows_max": _rows,
 }
 
 

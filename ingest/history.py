@@ -14,7 +14,6 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct, structs
 
-from ingest import wire
 from ingest.clock import to_ms
 from ingest.fleet import InspectionOutcome, Lift, Outage, Visit
 from ingest.fleet_register import FleetRegister
@@ -31,7 +30,7 @@ from ingest.history_files import (
 )
 from ingest.intake import FUTURE_MAX, UNKNOWN_LIFT, Intake, UnknownLift
 from ingest.messages import Message
-from ingest.quarantine import Quarantine, Quarantined
+from ingest.quarantine import Quarantine, Quarantined, refused_later
 from ingest.telemetry_store import StoreRefusedError, TelemetryStore, storable_key_ns
 from ingest.wire import Reason
 
@@ -202,7 +201,7 @@ class _MessageTaker:
         self._report.counts["unknown_fields"] += taken.unknown_fields
         self._refused += taken.quarantined
         for message in taken.accepted:
-            refused = _unplaceable(line.topic, message)
+            refused = _unplaceable(message)
             if refused is not None:
                 self._refused.append(refused)
             else:
@@ -221,7 +220,7 @@ class _MessageTaker:
         return self._profiles.get(lift_id, UNKNOWN_LIFT)
 
 
-def _unplaceable(topic: str, message: Message) -> Quarantined | None:
+def _unplaceable(message: Message) -> Quarantined | None:
     """Return why a message that intake accepts has no place in a history; None where it has one."""
     if message.body.at is msgspec.UNSET:  # a last will: true when it arrives, but nobody knows when that was
         reason, detail = Reason.NO_INSTANT, "`at` is missing, and a history does not tell when it arrived"
@@ -232,4 +231,4 @@ def _unplaceable(topic: str, message: Message) -> Quarantined | None:
             reason, detail = Reason.TOO_OLD, str(error)
         else:
             return None
-    return Quarantined(topic, message.lift_id, wire.encode(message.body), reason, detail, message.received_ms)
+    return refused_later(message, reason, detail)

@@ -13,8 +13,8 @@ from ingest import wire
 from ingest.clock import to_ms
 from ingest.faults import CANONICAL, ControllerProfile
 from ingest.messages import Body, Fault, FaultReport, Kind, Message, State
-from ingest.quarantine import Quarantined
-from ingest.wire import Reason
+from ingest.quarantine import Quarantined, refused
+from ingest.wire import Reason, Refusal
 
 # How far a controller's clock may run ahead before its word cannot be placed in time.
 FUTURE_MAX = timedelta(minutes=10)
@@ -33,11 +33,12 @@ class IntakeLimits(Struct, frozen=True, kw_only=True):
 
 
 class Taken(Struct):
-    """What became of one payload."""
+    """What became of one payload. `states_cleared`: it only told the broker to forget a retained state."""
 
     accepted: list[Message]
     quarantined: list[Quarantined]
     unknown_fields: int = 0
+    states_cleared: int = 0
 
 
 class UnknownLift(Struct, frozen=True):
@@ -86,22 +87,22 @@ class Intake:
         if isinstance(parsed, Reason):
             return Taken([], [Quarantined(topic, None, payload, parsed, "", received_ms)])
         lift_id, kind = parsed
+        if not payload and kind is Kind.STATE:  # how MQTT deletes what is retained: says nothing of the lift
+            return Taken([], [], states_cleared=1)
         profile = profile_of(lift_id)
         if isinstance(profile, UnknownLift):
             return Taken([], [Quarantined(topic, lift_id, payload, Reason.UNKNOWN_LIFT, "", received_ms)])
         decoded = wire.decode(kind, payload)
         taken = Taken([], [], decoded.unknown_fields)
-        for refusal in decoded.refusals:
-            item = Quarantined(topic, lift_id, refusal.content, refusal.reason, refusal.detail, received_ms)
-            taken.quarantined.append(item)
-        for body in decoded.bodies:
+        refusals = decoded.refusals
+        for place, body in enumerate(decoded.bodies):
             judged = self._judge(lift_id, kind, body, received_ms, profile)
             if isinstance(judged, Message):
                 taken.accepted.append(judged)
             else:
-                reason, detail = judged
-                content = wire.encode(body)
-                taken.quarantined.append(Quarantined(topic, lift_id, content, reason, detail, received_ms))
+                refusals.append(Refusal(wire.contents_of(payload, decoded)[place], *judged))
+        for refusal in refusals:
+            taken.quarantined.append(refused(topic, lift_id, refusal, received_ms))
         return taken
 
     def _judge(

@@ -16,10 +16,10 @@ from ingest.broker import Broker, Delivery
 from ingest.database import DATABASE_AWAY
 from ingest.ledger import Ledger, LedgerBatch
 from ingest.messages import Message
-from ingest.quarantine import Quarantine, Quarantined
+from ingest.quarantine import Quarantine, Quarantined, refused_later
 from ingest.recorder import Recorder, Refused
 from ingest.spool import SpoolFullError, SpoolUnavailableError
-from ingest.wire import Reason, encode, topic_of
+from ingest.wire import Reason
 
 RETRY_S_MIN = 0.2
 RETRY_S_MAX = 15.0
@@ -156,11 +156,8 @@ class Keeper:
 
 
 def quarantined_of(refused: Refused) -> Quarantined:
-    """Return a message that the store refuses as quarantine keeps it: its body as it was understood."""
-    message = refused.message
-    topic = topic_of(message.lift_id, message.kind)
-    content = encode(message.body)
-    return Quarantined(topic, message.lift_id, content, Reason.STORE_REFUSED, refused.why, message.received_ms)
+    """Return a message that the store refuses as quarantine keeps it."""
+    return refused_later(refused.message, Reason.STORE_REFUSED, refused.why)
 
 
 def _without(messages: list[Message], refused: Sequence[Refused]) -> list[Message]:

@@ -90,8 +90,9 @@ class LedgerBatch(Struct, array_like=True):
                 numbers[message.lift_id, body.boot].append(body.seq)
         refused: defaultdict[tuple[str, str | None], list[int]] = defaultdict(list)
         for item in quarantined:
-            if item.lift_id is not None and item.seq is not None:
-                refused[item.lift_id, item.boot].append(item.seq)
+            if item.lift_id is not None:
+                for name, seq in item.numbers():
+                    refused[item.lift_id, name].append(seq)
         received_ms = [*(each.received_ms for each in stored), *(each.received_ms for each in quarantined)]
         keys = numbers.keys() | refused.keys() if refused else numbers.keys()
         entries = [

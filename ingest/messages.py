@@ -197,6 +197,16 @@ WIRE_TYPE: dict[Kind, type[Body]] = {
 }
 STORED_TYPE: dict[Kind, type[Body]] = {**WIRE_TYPE, Kind.FAULT: Fault}
 
+
+def as_reported(body: Body) -> Body:
+    """Return what the lift said: a fault with the controller's own code, any other body as it is."""
+    if not isinstance(body, Fault):
+        return body
+    values = structs.asdict(body)
+    code = values.pop("controller_code") or body.code
+    return FaultReport(**{**values, "code": code})
+
+
 SUB_MS_DIGITS = 1_000_000
 # A boot for each of 10,000 lifts, and some that have just started again; a boot has 64 characters at the most.
 BOOTS_CACHED = 20_000

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 from msgspec import Struct
 
-from ingest.messages import WIRE_TYPE, Body, Kind
+from ingest.messages import WIRE_TYPE, Body, Boot, Count, Kind
 
 TOPIC_ROOT = "lifts/v1"
 TOPIC_FILTER = f"{TOPIC_ROOT}/#"
@@ -61,17 +61,29 @@ class Refusal(Struct, frozen=True):
 
 
 class Decoded(Struct):
-    """What a payload held: the objects that fit, those that do not, and how many fields nobody knows."""
+    """What a payload held: the objects that fit, those that do not, and how many fields nobody knows.
+
+    `contents` are the bytes of each of `bodies` where the payload had to be taken apart anyway; see `contents_of`.
+    """
 
     bodies: list[Body]
     refusals: list[Refusal]
     unknown_fields: int = 0
+    contents: list[bytes] | None = None
+
+
+class _Numbered(Struct, frozen=True):
+    """What the ledger wants to know of an object that was not accepted."""
+
+    seq: Count | None = None
+    boot: Boot | None = None
 
 
 _PAYLOAD = {kind: msgspec.json.Decoder(body | list[body]) for kind, body in WIRE_TYPE.items()}  # type: ignore[valid-type]
 _OBJECT = {kind: msgspec.json.Decoder(body) for kind, body in WIRE_TYPE.items()}
 _RAW_OBJECTS = msgspec.json.Decoder(list[msgspec.Raw] | dict[str, msgspec.Raw])
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_NUMBERED = msgspec.json.Decoder(_Numbered)
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -123,45 +135,83 @@ def decode(kind: Kind, payload: bytes) -> Decoded:
     return _counted(payload, Decoded(bodies, []))
 
 
+def contents_of(payload: bytes, decoded: Decoded) -> list[bytes]:
+    """Return the bytes of each of `decoded.bodies` as they came. Costs a second pass: only for what is not accepted."""
+    if decoded.contents is None:
+        decoded.contents = _objects_in(payload)
+    return decoded.contents
+
+
+def numbers_in(content: bytes) -> list[tuple[str | None, int]]:
+    """Return `boot` and `seq` of each object in `content` that tells them, however little else fits. Never raises."""
+    if len(content) > PAYLOAD_BYTES_MAX:
+        return []
+    try:
+        objects = _objects_in(content)
+    except _MALFORMED:
+        return []
+    found = (_number_of(item) for item in objects)
+    return [number for number in found if number is not None]
+
+
+def _objects_in(payload: bytes) -> list[bytes]:
+    raw = _RAW_OBJECTS.decode(payload)
+    return [bytes(item) for item in raw] if isinstance(raw, list) else [payload]
+
+
+def _number_of(content: bytes) -> tuple[str | None, int] | None:
+    try:
+        found = _NUMBERED.decode(content)
+    except _MALFORMED:
+        return None
+    return None if found.seq is None else (found.boot, found.seq)
+
+
 def _decode_apart(kind: Kind, payload: bytes) -> Decoded:
     """Take a payload apart, so that one object that does not fit costs none of the others."""
     try:
-        raw = _RAW_OBJECTS.decode(payload)
+        objects = _objects_in(payload)
     except msgspec.ValidationError as error:
         return _refused(payload, Reason.WRONG_TYPE, str(error))
     except _MALFORMED as error:
         return _refused(payload, Reason.NOT_JSON, str(error))
-    objects = [bytes(item) for item in raw] if isinstance(raw, list) else [payload]
     if not objects or len(objects) > OBJECTS_MAX:
         return _refused_count(payload, len(objects))
-    decoded = Decoded([], [])
+    decoded = Decoded([], [], contents=[])
     for content in objects:
-        _decode_object(kind, content, decoded)
+        body = _decode_object(kind, content, decoded)
+        if body is not None:
+            decoded.bodies.append(body)
+            contents_of(payload, decoded).append(content)
     return decoded
 
 
-def _decode_object(kind: Kind, content: bytes, decoded: Decoded) -> None:
+def _decode_object(kind: Kind, content: bytes, decoded: Decoded) -> Body | None:
+    """Return the object; where it does not fit, add the refusal and return None."""
     try:
-        decoded.bodies.append(_OBJECT[kind].decode(content))
+        return _OBJECT[kind].decode(content)
     except msgspec.ValidationError as error:
-        if _UNKNOWN_FIELD not in str(error):
-            decoded.refusals.append(_explain(content, error))
-        else:
-            _decode_known_fields(kind, content, decoded)
+        if _UNKNOWN_FIELD in str(error):
+            return _decode_known_fields(kind, content, decoded)
+        decoded.refusals.append(_explain(content, error))
     except _MALFORMED as error:
         decoded.refusals.append(Refusal(content, Reason.NOT_JSON, str(error)))
+    return None
 
 
-def _decode_known_fields(kind: Kind, content: bytes, decoded: Decoded) -> None:
+def _decode_known_fields(kind: Kind, content: bytes, decoded: Decoded) -> Body | None:
     try:
         fields = _FIELDS.decode(content)
         known = {name: value for name, value in fields.items() if name in WIRE_TYPE[kind].__struct_fields__}
-        decoded.bodies.append(_OBJECT[kind].decode(_ENCODER.encode(known)))
-        decoded.unknown_fields += len(fields) - len(known)
+        body = _OBJECT[kind].decode(_ENCODER.encode(known))
     except msgspec.ValidationError as error:
         decoded.refusals.append(_explain(content, error))
     except _MALFORMED as error:
         decoded.refusals.append(Refusal(content, Reason.NOT_JSON, str(error)))
+    else:
+        decoded.unknown_fields += len(fields) - len(known)
+        return body
+    return None
 
 
 def _explain(content: bytes, error: msgspec.ValidationError) -> Refusal:

@@ -43,6 +43,7 @@ class IntakeCounts(Struct):
     messages_quarantined: int = 0
     messages_flooding: int = 0
     unknown_fields: int = 0
+    states_cleared: int = 0
     lifts_registered: int = 0
     observing_retries: int = 0
 
@@ -187,6 +188,7 @@ class IngestWorker:
         late = sum(message.late for message in taken.accepted)
         if isinstance(topic, Reason) or self._flow.admits(topic[0], topic[1], count - late, late):
             self.counts.unknown_fields += taken.unknown_fields
+            self.counts.states_cleared += taken.states_cleared
             return taken
         self.counts.messages_flooding += count
         detail = "more than one lift may say; its quota stands in the settings"

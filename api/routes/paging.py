@@ -14,6 +14,7 @@ from api.service import Service
 
 LIMIT_MAX = 500
 LIMIT_DEFAULT = 100
+_AT = "query.cursor"
 T = TypeVar("T")
 
 
@@ -42,7 +43,7 @@ def encode_cursor(place: str | int) -> str:
     return base64.urlsafe_b64encode(str(place).encode()).rstrip(b"=").decode()
 
 
-def decode_cursor(cursor: str | None) -> str | None:
+def decode_cursor(cursor: str | None, at: str = _AT) -> str | None:
     """Return the place that a cursor names; None for no cursor.
 
     Raises:
@@ -53,23 +54,23 @@ def decode_cursor(cursor: str | None) -> str | None:
     try:
         place = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
     except (binascii.Error, ValueError) as error:
-        raise _not_a_cursor() from error
+        raise _not_a_cursor(at) from error
     if not place.isprintable() or encode_cursor(place) != cursor:
-        raise _not_a_cursor()
+        raise _not_a_cursor(at)
     return place
 
 
-def decode_id(cursor: str | None, above: int = ID_MAX) -> int | None:
+def decode_id(cursor: str | None, above: int = ID_MAX, at: str = _AT) -> int | None:
     """Return the number that a cursor names, at most `above`; None for no cursor.
 
     Raises:
         ProblemError: it is none of ours.
     """
-    place = decode_cursor(cursor)
+    place = decode_cursor(cursor, at)
     if place is None:
         return None
     if not place.isdecimal() or int(place) > above:
-        raise _not_a_cursor()
+        raise _not_a_cursor(at)
     return int(place)
 
 
@@ -79,5 +80,5 @@ def cut(rows: Sequence[T], limit: int, place_of: Callable[[T], Any]) -> tuple[Se
     return page, encode_cursor(place_of(page[-1])) if len(rows) > limit else None
 
 
-def _not_a_cursor() -> ProblemError:
-    return invalid(at="query.cursor", detail="not a cursor of this list")
+def _not_a_cursor(at: str) -> ProblemError:
+    return invalid(at=at, detail="not a cursor of this list")

@@ -1,15 +1,12 @@
-"""Register and quarantine, on SQLite and on PostgreSQL."""
+"""The register, on SQLite and on PostgreSQL."""
 
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlalchemy.engine import Engine
 
-from ingest.clock import to_ms
 from ingest.fleet import Inspection, InspectionOutcome, Lift, Outage, OutageKind, Visit, VisitKind
 from ingest.fleet_register import FleetRegister, UnknownLiftError
-from ingest.quarantine import Quarantine, Quarantined
-from ingest.wire import Reason
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -133,31 +130,3 @@ def test_thousands_of_rows_are_taken_in_one_call(register: FleetRegister) -> Non
         Outage(lift_id="L1", kind=OutageKind.BREAKDOWN, raised_at=NOW + timedelta(seconds=n)) for n in range(2_500)
     ]
     assert register.add_outages(outages) == 2_500
-
-
-def test_quarantine_keeps_bytes_reason_and_count(engine: Engine) -> None:
-    quarantine = Quarantine(engine)
-
-    def garbage(content: bytes, at: datetime, reason: Reason = Reason.NOT_JSON) -> Quarantined:
-        return Quarantined("lifts/v1/L1/door\x00", "L1", content, reason, "NUL \x00 and \ud800", to_ms(at))
-
-    quarantine.add([garbage(b"\x00\xff", NOW), garbage(b"\x00\xff", NOW), garbage(b"other", NOW)])
-    quarantine.add([garbage(b"\x00\xff", NOW + timedelta(hours=1))])
-    quarantine.add([])
-    other, twice = quarantine.list(limit=10)
-    assert (other.payload, other.times) == (b"other", 1)
-    assert (twice.payload, twice.times, twice.reason) == (b"\x00\xff", 3, "not-json")
-    assert (twice.received_at, twice.last_received_at) == (NOW, NOW + timedelta(hours=1))
-    assert quarantine.find(twice.id) == twice
-    assert quarantine.find(999) is None
-    assert quarantine.list(limit=10, before_id=other.id) == [twice]
-    assert quarantine.list(limit=10, reason="too-large") == []
-    assert quarantine.list(limit=10, lift_id="L2") == []
-
-
-def test_quarantine_keeps_the_beginning_of_what_is_too_large_and_notes_its_size(engine: Engine) -> None:
-    quarantine = Quarantine(engine)
-    content = b"x" * 300_000
-    quarantine.add([Quarantined("t" * 2_000, None, content, Reason.TOO_LARGE, "d" * 2_000, to_ms(NOW))])
-    (row,) = quarantine.list(limit=1)
-    assert (len(row.payload), row.payload_bytes, len(row.topic)) == (262_144, 300_000, 1_000)

@@ -23,8 +23,10 @@ from ingest.clock import ManualClock, to_ms
 from ingest.faults import load_profiles
 from ingest.fleet import Lift
 from ingest.fleet_register import FleetRegister
+from ingest.intake import Intake
 from ingest.messages import Body, Fault, Kind, Message, State
 from ingest.quarantine import Quarantine
+from ingest.replay import Replay
 from ingest.telemetry_store import LatestState, MemoryTelemetryStore, StoreUnavailableError, TelemetryStore
 from tests.unit.api.openapi_check import faults_of
 
@@ -137,16 +139,18 @@ def world_on(engine: Engine, store: TelemetryStore | None = None, *, token: str 
 
 
 def service_on(engine: Engine, clock: ManualClock, store: TelemetryStore) -> Service:
-    register, journal = FleetRegister(engine), Journal(engine)
+    register, journal, quarantine = FleetRegister(engine), Journal(engine), Quarantine(engine)
+    profiles = load_profiles()
     return Service(
         register=register,
         store=store,
-        quarantine=Quarantine(engine),
+        quarantine=quarantine,
+        replay=Replay(quarantine, Intake(profiles), register, clock, keep=store.write),
         journal=journal,
         desk=Desk(journal, register, RuleBook.load()),
         findings=FindingBook(engine),
         assessment=Assessment(register, store),
-        profiles=load_profiles(),
+        profiles=profiles,
         clock=clock,
         readiness=lambda: {"broker": True, "database": True},
         counters=lambda: {"messages_accepted": 12, "messages_late": 1.0},

@@ -1,6 +1,8 @@
 """The commands, on a data folder of their own."""
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -126,3 +128,51 @@ def test_a_store_that_does_not_answer_is_told_in_one_line(liftwatch: Command) ->
         assert refused.stderr.startswith("cannot start: ")
         assert refused.stderr.count("\n") == 1
         assert "s3cret" not in refused.stderr
+
+
+@pytest.fixture
+def refusals(tmp_path: Path) -> Path:
+    """A history in which a controller's own codes have no profile yet."""
+    folder = tmp_path / "refusals"
+    folder.mkdir()
+    (folder / "lifts.csv").write_text("lift_id\nE1\n")
+    topic = "lifts/v1/E1/fault"
+    lines = [
+        {"topic": topic, "payload": {"at": f"2026-03-0{day}T08:00:00Z", "code": code, "phase": "raised"}}
+        for day, code in enumerate(("OWN-1", "OWN-2", "OWN-1"), 1)
+    ]
+    (folder / "messages.ndjson").write_text("\n".join(json.dumps(line) for line in lines))
+    return folder
+
+
+def test_a_quarantine_is_listed_and_replayed_after_a_profile_was_put_right(
+    liftwatch: Command, refusals: Path, tmp_path: Path
+) -> None:
+    liftwatch("import", str(refusals))
+    waiting = liftwatch("quarantine", "list", "--waiting", "--since", "2020-01-01T00:00:00Z").stdout.splitlines()
+    assert len(waiting) == 3
+    assert liftwatch("quarantine", "list", "--until", "2020-01-01T00:00:00Z").stdout == ""
+    assert len(liftwatch("quarantine", "list", "--limit", "2").stdout.splitlines()) == 2
+
+    (tmp_path / "own.yaml").write_text("name: own\nmaker: us\nfaults: {OWN-1: start-failure}\n")
+    own = {"LIFTWATCH_PROFILES_DIR": str(tmp_path), "LIFTWATCH_AGE_DAYS_MAX": "36500"}
+    set_profile(tmp_path / "data" / "liftwatch.sqlite", "own")
+    told = liftwatch("quarantine", "replay", "--lift", "E1", "--dry-run", **own)
+    assert told.stdout == "2 would be replayed (2 messages), 1 would be refused again\n"
+    done = liftwatch("quarantine", "replay", "--reason", "unknown-fault-code", **own)
+    assert done.stdout == "2 replayed (2 messages), 1 refused again\n"
+    assert len(liftwatch("quarantine", "list", "--waiting").stdout.splitlines()) == 1
+    assert "  replayed 20" in liftwatch("quarantine", "list", "--replayed").stdout
+    again = liftwatch("quarantine", "replay", "--limit", "1", **own)
+    assert again.stdout == "0 replayed (0 messages), 1 refused again\n"
+
+
+def set_profile(database: Path, profile: str) -> None:
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE lift SET profile = ?", (profile,))
+
+
+def test_a_window_without_offset_is_refused_by_its_name(liftwatch: Command) -> None:
+    refused = liftwatch("quarantine", "replay", "--since", "2014-06-30")
+    assert refused.exit_code == 2
+    assert "--since 2014-06-30" in refused.stderr

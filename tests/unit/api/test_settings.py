@@ -38,9 +38,10 @@ def test_every_fault_is_reported_at_once(tmp_path: Path) -> None:
         "LIFTWATCH_AUTO_REGISTER": "maybe",
         "LIFTWATCH_REPEATED_FAULT_DAYS": "0",
         "LIFTWATCH_ASSESS_EVERY_S": "nan",
+        "LIFTWATCH_QUARANTINE_ROWS_MAX": "999",
     }
     found = faults(environment, file)
-    assert len(found) == 9
+    assert len(found) == 10
     for name in (*environment, "colour", "log_format"):
         assert any(name in fault for fault in found), name
 

@@ -108,6 +108,51 @@ def test_a_code_that_nobody_knows_waits_in_quarantine() -> None:
     assert refused(take("fault", payload.replace("E99", "E02"))) is Reason.UNKNOWN_CODE
 
 
+@pytest.mark.parametrize(
+    ("kind", "content", "reason"),
+    [
+        ("alarm", '{"at": 0,  "type": "button", "seq": 7, "boot": "b1", "new": 1}', Reason.TOO_OLD),
+        ("alarm", f'{{"at": {NOW_MS + 10**9},  "type": "button", "seq": 7, "boot": "b1"}}', Reason.FUTURE),
+        ("alarm", '{"type":  "button", "seq": 7, "boot": "b1"}', Reason.NO_INSTANT),
+        (
+            "fault",
+            f'{{"at": {NOW_MS},  "code": "E99", "phase": "raised", "seq": 7, "boot": "b1", "new": 1}}',
+            Reason.UNKNOWN_CODE,
+        ),
+        ("door", f'{{"at": {NOW_MS},  "floor": "one", "seq": 7, "boot": "b1"}}', Reason.WRONG_TYPE),
+    ],
+)
+def test_what_is_refused_is_kept_as_it_came_with_its_number(kind: str, content: str, reason: Reason) -> None:
+    alone = take(kind, content)
+    assert [(item.payload.decode(), item.reason) for item in alone.quarantined] == [(content, reason)]
+    assert [(item.boot, item.seq) for item in alone.quarantined] == [("b1", 7)]
+    (among_others,) = take(kind, f"[{content}]").quarantined
+    assert (among_others.payload.decode(), among_others.seq) == (content, 7)
+
+
+def test_the_neighbours_of_a_refused_object_are_taken() -> None:
+    good = f'{{"at": {NOW_MS}, "type": "test", "seq": 1}}'
+    taken = take("alarm", f'[{good}, {{"at": 0, "type": "test", "seq": 2}}, 5, {good.replace("1}", "3}")}]')
+    assert [message.body.seq for message in taken.accepted] == [1, 3]
+    assert sorted(item.payload for item in taken.quarantined) == [b"5", b'{"at": 0, "type": "test", "seq": 2}']
+
+
+def test_all_numbers_of_a_payload_that_was_refused_whole_are_known() -> None:
+    whole = ("[" + ", ".join(f'{{"seq": {number}}}' for number in range(501)) + "]").encode()
+    (item,) = take("alarm", whole.decode()).quarantined
+    assert item.reason is Reason.TOO_MANY
+    assert item.numbers() == [(None, number) for number in range(501)]
+    stranger = Intake({}).take("lifts/v1/L9/alarm", b'{"seq": 1}', NOW_MS, lambda _: UNKNOWN_LIFT).quarantined[0]
+    assert stranger.numbers() == [], "nobody keeps a ledger of a lift that is not registered"
+
+
+def test_a_retained_state_that_is_cleared_is_no_message() -> None:
+    of_a_stranger = Intake({}).take("lifts/v1/L9/state", b"", NOW_MS, lambda _: UNKNOWN_LIFT)
+    for taken in (take("state", ""), of_a_stranger):
+        assert (taken.accepted, taken.quarantined, taken.states_cleared) == ([], [], 1)
+    assert refused(take("door", "")) is Reason.NOT_JSON
+
+
 def test_the_canonical_codes_are_the_17_of_bacnet_and_seven_more() -> None:
     numbers = [code.bacnet for code in CANONICAL.values() if code.bacnet is not None]
     assert numbers == list(range(17))

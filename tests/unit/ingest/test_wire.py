@@ -218,6 +218,52 @@ def test_one_object_that_does_not_fit_costs_none_of_its_neighbours() -> None:
     assert decoded.unknown_fields == 1
 
 
+def test_each_object_has_its_own_bytes_as_they_came() -> None:
+    whole = b'{ "at": 1, "type": "test" }'
+    assert wire.contents_of(whole, wire.decode(Kind.ALARM, whole)) == [whole]
+    for array in (
+        b'[{"type": "test",  "at": 1}, {"at":2, "type":"end"}]',
+        b'[{"type": "test",  "at": 1}, {"at": 9}, {"at":2, "type":"end"}]',
+    ):
+        expected = [b'{"type": "test",  "at": 1}', b'{"at":2, "type":"end"}']
+        assert wire.contents_of(array, wire.decode(Kind.ALARM, array)) == expected
+    unknown = b'[{"new": [1, 2],"at": 1, "type": "test"}]'
+    assert wire.contents_of(unknown, wire.decode(Kind.ALARM, unknown)) == [unknown[1:-1]]
+
+
+@given(st.binary(max_size=100) | st.sampled_from([path.read_bytes() for path in sorted(ACCEPTED.iterdir())]), st.data())
+def test_the_bytes_of_an_object_mean_that_object(payload: bytes, data: st.DataObject) -> None:
+    kind = data.draw(st.sampled_from(list(Kind)))
+    decoded = wire.decode(kind, payload)
+    contents = wire.contents_of(payload, decoded) if decoded.bodies else []
+    assert [wire.decode(kind, content).bodies for content in contents] == [[body] for body in decoded.bodies]
+
+
+@pytest.mark.parametrize(
+    ("content", "numbers"),
+    [
+        (b'{"seq": 7, "boot": "b1", "at": "never", "floor": {}}', [("b1", 7)]),
+        (b'{"seq": 7}', [(None, 7)]),
+        (b'[{"seq": 7}, {"boot": "b1"}, 5, {"seq": 8, "boot": "b1"}]', [(None, 7), ("b1", 8)]),
+        (b'{"seq": -1}', []),
+        (b'{"seq": "7"}', []),
+        (b'{"seq": 7, "boot": 3}', []),
+        (b'{"seq": 7, "boot": "\xff"}', []),
+        (b'{"seq": 7', []),
+        (b"", []),
+        (b"[" * 50_000, []),
+        (b'{"seq": 7, "x": "' + b"x" * 300_000 + b'"}', []),
+    ],
+)
+def test_the_number_of_an_object_is_read_where_it_can_be(content: bytes, numbers: list[tuple[str | None, int]]) -> None:
+    assert wire.numbers_in(content) == numbers
+
+
+@given(st.binary(max_size=200))
+def test_looking_for_numbers_raises_for_no_bytes_whatever(content: bytes) -> None:
+    wire.numbers_in(content)
+
+
 def test_five_hundred_objects_are_taken() -> None:
     decoded = wire.decode(Kind.STATE, b"[" + b",".join([b'{"at":1}'] * 500) + b"]")
     assert len(decoded.bodies) == 500

@@ -149,6 +149,24 @@ def test_what_the_store_refuses_is_taken_out_and_the_rest_is_kept(sqlite_engine:
     assert bench.reasons() == ["store-refused"]
 
 
+def test_what_the_store_refuses_is_kept_with_the_controllers_own_code(sqlite_engine: Engine, tmp_path: Path) -> None:
+    bench = Pipeline(sqlite_engine, tmp_path, FailingStore(disliked_seq=4))
+    bench.register.register([Lift(lift_id="L1", profile="example-vf200")], NOW)
+    content = f'{{"at":{NOW_MS},"seq":4,"boot":"b1","code":"E02","phase":"raised"}}'
+    bench.broker.publish("lifts/v1/L1/fault", content.encode(), NOW_MS)
+    bench.step()
+    (row,) = bench.quarantine.list(limit=10)
+    assert (row.reason, row.detail, row.payload.decode()) == ("store-refused", "disliked", content)
+
+
+def test_a_retained_state_that_is_cleared_is_counted_and_acknowledged(bench: Pipeline) -> None:
+    bench.broker.publish("lifts/v1/L1/state", b"", NOW_MS)
+    bench.step()
+    assert (bench.worker.counts.states_cleared, bench.reasons(), bench.observed) == (1, [], [])
+    bench.broker.reconnect()
+    assert bench.step() == 0
+
+
 def test_an_error_of_our_own_is_not_swallowed(bench: Pipeline) -> None:
     def broken(messages: Sequence[Message]) -> None:
         message = f"our own bug with {len(messages)} messages"
