@@ -1,10 +1,10 @@
 """What the first page shows, collected: open alerts, work orders, lifts and findings, each bounded."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from alerts.alert import Alert, AlertKind
 from alerts.journal import OPEN, Contact
@@ -14,9 +14,14 @@ from api.routes.lifts import views_of
 from api.schemas import LiftView
 from api.service import Service
 from ingest.clock import EPOCH
+from ingest.messages import Kind
+from ingest.quarantine import Selection
+from ingest.wire import Reason
 
 ROWS_MAX = 100
 PRIORITIES = (1, 2, 3, 4)
+QUARANTINE_WINDOW = timedelta(hours=24)
+COUNTED_MAX = 1_000
 T = TypeVar("T")
 
 
@@ -30,6 +35,15 @@ class Part(Struct, Generic[T], frozen=True):
     def count(self) -> str:
         """How many there are, as far as was read."""
         return f"{len(self.rows)}{'+' if self.more else ''}"
+
+
+class Waiting(Struct, frozen=True, kw_only=True):
+    """What came into quarantine of late and was not replayed, and how much of it nobody hears of otherwise."""
+
+    since: datetime
+    messages: str
+    strangers: str
+    strangers_alarms: str
 
 
 class Overview(Struct, frozen=True, kw_only=True):
@@ -48,6 +62,7 @@ class Overview(Struct, frozen=True, kw_only=True):
     reporting: int
     last_message_at: datetime | None
     telemetry_available: bool
+    quarantine: Waiting
 
 
 def overview_of(service: Service) -> Overview:
@@ -78,6 +93,7 @@ def overview_of(service: Service) -> Overview:
         reporting=sum(is_reporting(contact) for contact in contacts),
         last_message_at=max((contact.last_message_at for contact in contacts), default=None),
         telemetry_available=all(lift.telemetry == "available" for lift in shown),
+        quarantine=_waiting(service),
     )
 
 
@@ -94,6 +110,24 @@ def _open_alerts(service: Service, priority: int) -> Part[Alert]:
 def _attention(alert: Alert) -> tuple[int, bool]:
     """Sort by priority, and what nobody has taken note of first; the newest first among equals, as they come."""
     return alert.priority, alert.acknowledged_at is not None
+
+
+def _waiting(service: Service) -> Waiting:
+    since = service.clock.now() - QUARANTINE_WINDOW
+    every = Selection(since=since, replayed=False)
+    strangers = structs.replace(every, reason=Reason.UNKNOWN_LIFT)
+    alarms = [structs.replace(strangers, kind=kind) for kind in (Kind.ALARM, Kind.FAULT)]
+    return Waiting(
+        since=since,
+        messages=_counted(service, every),
+        strangers=_counted(service, strangers),
+        strangers_alarms=_counted(service, *alarms),
+    )
+
+
+def _counted(service: Service, *selections: Selection) -> str:
+    count = sum(service.quarantine.count(which, at_most=COUNTED_MAX + 1) for which in selections)
+    return f"{COUNTED_MAX:,}+" if count > COUNTED_MAX else str(count)
 
 
 def _undone_orders(service: Service) -> list[WorkOrder]:

@@ -1,5 +1,6 @@
 import re
 from datetime import timedelta
+from html import unescape
 from html.parser import HTMLParser
 from itertools import pairwise
 
@@ -7,9 +8,12 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from analytics.findings import Finding, FindingKind
-from api.console.overview import ROWS_MAX
+from api.console.overview import COUNTED_MAX, ROWS_MAX
 from api.console.pages import arrival_clock, clock_time, type_words
+from ingest.clock import to_ms
 from ingest.messages import Alarm, Fault, Kind, State
+from ingest.quarantine import Quarantined, Settled
+from ingest.wire import Reason
 from tests.unit.api.parts import NOON, Client, SilentStore, World, world_on
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
@@ -161,6 +165,43 @@ def test_the_page_says_when_the_telemetry_store_is_away(sqlite_engine: Engine) -
     world = world_on(sqlite_engine, SilentStore())
     world.register("L1")
     assert "The telemetry store does not answer." in page_of(world.client).text
+
+
+def quarantine(world: World, topic: str, reason: Reason = Reason.UNKNOWN_LIFT, count: int = 1) -> None:
+    lift_id = topic.split("/")[2]
+    said_ms = to_ms(world.clock.now())
+    items = [Quarantined(topic, lift_id, b"%d" % number, reason, "", said_ms) for number in range(count)]
+    world.service.quarantine.add(items)
+
+
+def test_what_waits_in_quarantine_is_counted_for_a_day(world: World) -> None:
+    assert "In quarantine, last 24 h 0" in page_of(world.client).text
+    quarantine(world, "lifts/v1/L1/door", Reason.NOT_JSON, 3)
+    quarantine(world, "lifts/v1/L2/door", Reason.NOT_JSON)
+    world.service.quarantine.settle([Settled(1)], NOON)
+    world.clock.advance(timedelta(hours=24))
+    html = world.client.get("/").text
+    assert "In quarantine, last 24 h 3" in Page(html).text
+    assert "nobody registered" not in html
+    (address,) = re.findall(r'href="(/api/v1/quarantine[^"]*)"', html)
+    assert len(world.client.get(unescape(address)).json()["items"]) == 3
+    world.clock.advance(timedelta(seconds=1))
+    assert "In quarantine, last 24 h 0" in page_of(world.client).text
+
+
+def test_an_alarm_of_a_lift_that_nobody_registered_is_told_on_the_page(world: World) -> None:
+    for kind in ("fault", "alarm", "door"):
+        quarantine(world, f"lifts/v1/STRANGER/{kind}")
+    html = world.client.get("/").text
+    words = "Messages of lifts that nobody registered: 3 in the last 24 h, 2 of them alarms or faults."
+    assert words in Page(html).text
+    (_, address) = re.findall(r'href="(/api/v1/quarantine[^"]*)"', html)
+    assert len(world.client.get(unescape(address)).json()["items"]) == 3
+
+
+def test_a_great_quarantine_is_counted_so_far_only(world: World) -> None:
+    quarantine(world, "lifts/v1/L1/door", Reason.NOT_JSON, COUNTED_MAX + 1)
+    assert "In quarantine, last 24 h 1,000+" in page_of(world.client).text
 
 
 @pytest.mark.parametrize("path", ["/", "/docs"])
