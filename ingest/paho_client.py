@@ -50,6 +50,7 @@ class BulkClient(Client):
         *,
         ping_s: int,
         on_end: Callable[[], None],
+        pause_s: float = PAUSE_S,
     ) -> None:
         """Number the deliveries with `connection`; ping after `ping_s` of silence; call `on_end` when it is over."""
         self._is_v5 = protocol == MQTTProtocolVersion.MQTTv5
@@ -66,6 +67,7 @@ class BulkClient(Client):
         self._now_ms = now_ms
         self._ping_s = ping_s
         self._on_end = on_end
+        self._pause_s = pause_s
         self._parts: list[bytes] = []
         self._bytes_held = 0
         self._bytes_needed = 0
@@ -79,7 +81,7 @@ class BulkClient(Client):
         """Read once from the socket and deal with all packets that are complete; nothing while the queue is full."""
         if self._sock is None:
             return MQTTErrorCode.MQTT_ERR_NO_CONN
-        if not self._queue.wait_for_room(PAUSE_S):
+        if not self._queue.wait_for_room(self._pause_s):
             return self._pause()
         try:
             data = super()._sock_recv(READ_BYTES)

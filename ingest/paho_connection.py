@@ -45,6 +45,16 @@ class Terms(Struct, frozen=True, kw_only=True):
     share: str | None = None
     keepalive_s: int = KEEPALIVE_S
 
+    def __post_init__(self) -> None:
+        """Refuse a group that is none.
+
+        Raises:
+            ValueError: the name is empty or has one of `/`, `+`, `#` in it (MQTT 5.0, 4.8.2).
+        """
+        if self.share is not None and (not self.share or set(self.share) & set("/+#")):
+            message = f"no name of a group of subscribers: {self.share!r}"
+            raise ValueError(message)
+
     @property
     def topic_filter(self) -> str:
         """What is subscribed to."""

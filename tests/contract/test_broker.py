@@ -126,6 +126,38 @@ def test_being_connected_is_told(case: MemoryCase | PahoCase) -> None:
     assert case.broker.connected_since() is not None
 
 
+def test_a_connection_without_trouble_says_so(case: MemoryCase | PahoCase) -> None:
+    assert case.broker.trouble() is None
+
+
+def test_deliveries_that_nobody_took_are_counted(case: MemoryCase | PahoCase) -> None:
+    for number in range(5):
+        case.publish("lifts/v1/L1/door", b"%d" % number)
+    until(lambda: case.broker.waiting() == 5)
+    take(case, 2)
+    assert case.broker.waiting() == 3
+    take(case, 3)
+    assert case.broker.waiting() == 0
+
+
+def test_a_portion_may_be_acknowledged_later_than_the_one_behind_it(case: MemoryCase | PahoCase) -> None:
+    for number in range(6):
+        case.publish("lifts/v1/L1/door", b"%d" % number)
+    taken = take(case, 6)
+    case.broker.acknowledge(taken[3:6])
+    case.broker.acknowledge(taken[0:1])
+    case.broker.acknowledge([])
+    case.reconnect()
+    assert contents(take(case, 2)) == [b"1", b"2"]
+
+
+def test_who_is_not_connected_says_so() -> None:
+    nowhere = PahoBroker(parse_broker_url("mqtt://127.0.0.1:9"), "liftwatch-test", SystemClock())
+    for broker in (MemoryBroker(), nowhere):
+        assert broker.trouble() == "not connected"
+        assert broker.connected_since() is None
+
+
 def test_what_came_while_we_were_away_is_delivered(mosquitto: Mosquitto) -> None:
     case = PahoCase(mosquitto)
     case._broker.stop()
