@@ -24,6 +24,7 @@ from ingest.fleet_register import UnknownLiftError
 from ingest.history import HistoryError, import_history
 from ingest.quarantine import QuarantinedMessage, Selection
 from ingest.replay import ROWS_AT_A_TIME
+from ingest.spool import SpoolUnavailableError
 from ingest.telemetry_store import StoreUnavailableError
 from ingest.wire import Reason
 
@@ -111,7 +112,7 @@ def demo(
         )
     except SettingsError as error:
         _refuse(error)
-    except (EmbeddedBrokerError, StoreUnavailableError, *DATABASE_AWAY) as error:
+    except (EmbeddedBrokerError, SpoolUnavailableError, StoreUnavailableError, *DATABASE_AWAY) as error:
         _give_up(error)
     raise typer.Exit(code)
 
@@ -127,7 +128,12 @@ def serve(
     parts = _parts(_settings(config))
     host, port = parts.settings.bind
     try:
-        code = Serving(parts, role).run(on_ready=lambda: _tell(f"Liftwatch serves http://{host}:{port}/"))
+        serving = Serving(parts, role)
+    except SpoolUnavailableError as error:
+        parts.close()
+        _give_up(error)
+    try:
+        code = serving.run(on_ready=lambda: _tell(f"Liftwatch serves http://{host}:{port}/"))
     finally:
         parts.close()
     raise typer.Exit(code)

@@ -109,6 +109,8 @@ class Ingesting:
             "messages_to_keep": self.keeper.waiting(),
             "spool_messages": spool.messages,
             "spool_bytes": spool.bytes,
+            "spool_unreadable": spool.unreadable,
+            "spool_files_damaged": len(self.spool.damages()),
             "broker_connected": self.broker.connected_since() is not None,
             "store_away": self.recorder.away_since() is not None,
         }

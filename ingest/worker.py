@@ -149,8 +149,9 @@ class IngestWorker:
         """Return what a batch held, and of that what tells of now: nothing retained but a last will."""
         judged, observable = Judged(deliveries, [], []), []
         self._strangers = set()
+        plain = self._plain
         for delivery, topic in zip(deliveries, topics, strict=True):
-            messages = self._plain(delivery, topic)
+            messages = plain(delivery, topic)
             if messages is None:
                 taken = self._taken(delivery, topic)
                 messages = taken.accepted
