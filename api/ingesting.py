@@ -14,6 +14,7 @@ from alerts.service_alerts import Conditions
 from api.composition import Parts
 from ingest.broker_paho import PahoBroker
 from ingest.clock import monotonic_s
+from ingest.controller_clocks import ControllerClocks
 from ingest.database import DATABASE_AWAY
 from ingest.flow import Flow
 from ingest.intake import Intake
@@ -43,15 +44,17 @@ class Ingesting:
         )
         self.recorder = Recorder(parts.store, self.spool, parts.clock, self._quarantine)
         self.keeper = Keeper(self.broker, self.recorder, parts.quarantine, parts.ledger)
+        clocks = ControllerClocks(parts.engine)
         self.worker = IngestWorker(
             self.broker,
-            Intake(parts.profiles, settings.intake_limits),
+            Intake(parts.profiles, settings.intake_limits, clocks.offset_ms),
             parts.register,
             self.keeper,
             parts.clock,
             observers=[parts.desk.observe],
             auto_register=settings.auto_register,
             flow=Flow(settings.quota),
+            clocks=clocks,
         )
         self._threads: dict[str, threading.Thread] = {}
         self._stopping = threading.Event()

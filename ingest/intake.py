@@ -11,6 +11,7 @@ from msgspec import Struct, structs
 
 from ingest import wire
 from ingest.clock import to_ms
+from ingest.clock_estimate import Sighting
 from ingest.faults import CANONICAL, ControllerProfile
 from ingest.messages import Body, Fault, FaultReport, Kind, Message, State
 from ingest.quarantine import Quarantined, refused
@@ -33,12 +34,17 @@ class IntakeLimits(Struct, frozen=True, kw_only=True):
 
 
 class Taken(Struct):
-    """What became of one payload. `states_cleared`: it only told the broker to forget a retained state."""
+    """What became of one payload.
+
+    `states_cleared`: it only told the broker to forget a retained state. `misplaced`: the instants in it, where one was
+    refused: is that clock wrong?
+    """
 
     accepted: list[Message]
     quarantined: list[Quarantined]
     unknown_fields: int = 0
     states_cleared: int = 0
+    misplaced: list[Sighting] = msgspec.field(default_factory=list)
 
 
 class UnknownLift(Struct, frozen=True):
@@ -47,14 +53,25 @@ class UnknownLift(Struct, frozen=True):
 
 UNKNOWN_LIFT = UnknownLift()
 ProfileOf = Callable[[str], str | UnknownLift | None]
+OffsetOf = Callable[[str, str | None], int | None]
+_MISPLACED = frozenset({Reason.FUTURE, Reason.TOO_OLD})
 
 
 class Intake:
     """Accepts or quarantines payloads; holds the profiles and the limits, no state."""
 
-    def __init__(self, profiles: Mapping[str, ControllerProfile], limits: IntakeLimits | None = None) -> None:
-        """Translate fault codes by `profiles` and judge instants by `limits`."""
+    def __init__(
+        self,
+        profiles: Mapping[str, ControllerProfile],
+        limits: IntakeLimits | None = None,
+        offset_of: OffsetOf | None = None,
+    ) -> None:
+        """Translate fault codes by `profiles` and judge instants by `limits`.
+
+        `offset_of(lift_id, boot)` tells what is to be added (ms) to a controller's clock that is known to be wrong.
+        """
         self._profiles = profiles
+        self._offset_of = offset_of
         self._limits = limits or IntakeLimits()
         age_max_ms = self._limits.age_max_ms
         self._plain_age_ms = (
@@ -103,6 +120,12 @@ class Intake:
                 refusals.append(Refusal(wire.contents_of(payload, decoded)[place], *judged))
         for refusal in refusals:
             taken.quarantined.append(refused(topic, lift_id, refusal, received_ms))
+        if any(item.reason in _MISPLACED for item in taken.quarantined):
+            taken.misplaced = [
+                Sighting(lift_id, body.boot, measured_ms, received_ms)
+                for body in decoded.bodies
+                if body.at is not msgspec.UNSET and (measured_ms := _measured_ms(body, received_ms)) is not None
+            ]
         return taken
 
     def _judge(
@@ -111,18 +134,34 @@ class Intake:
         measured_ms = _measured_ms(body, received_ms)
         if measured_ms is None:
             return Reason.NO_INSTANT, "`at` is missing; only the last will may come without it"
-        age_ms = received_ms - measured_ms
-        if -age_ms > self._limits.future_max_ms:
-            return Reason.FUTURE, f"{-age_ms / 1000:.0f} s ahead of our clock"
-        if self._limits.age_max_ms is not None and age_ms > self._limits.age_max_ms:
-            return Reason.TOO_OLD, f"{age_ms / 86_400_000:.0f} days old"
+        offset_ms = self._offset_ms(lift_id, body, received_ms - measured_ms)
+        misplaced = self._misplaced(received_ms - measured_ms)
+        if misplaced is not None:
+            if not offset_ms:
+                return misplaced
+            measured_ms, offset_ms = measured_ms + offset_ms, 0
         if isinstance(body, FaultReport):
             code = self._canonical(body.code, profile)
             if code is None:
                 return Reason.UNKNOWN_CODE, f"{body.code}: neither canonical nor in profile {profile or '(none)'}"
             body = _translated(body, code)
-        late = age_ms > self._limits.late_after_ms
-        return Message(lift_id, kind, measured_ms, received_ms, body, late)
+        late = received_ms - measured_ms - offset_ms > self._limits.late_after_ms
+        return Message(lift_id, kind, measured_ms, received_ms, body, late, offset_ms)
+
+    def _offset_ms(self, lift_id: str, body: Body, age_ms: int) -> int:
+        """Return how far the clock is off that a message was measured by; 0 where that cannot be true of this one."""
+        if self._offset_of is None or body.at is msgspec.UNSET:
+            return 0
+        offset_ms = self._offset_of(lift_id, body.boot) or 0
+        return offset_ms if self._misplaced(age_ms - offset_ms) is None else 0
+
+    def _misplaced(self, age_ms: int) -> tuple[Reason, str] | None:
+        """Return why a message of this age cannot be placed in time; None where it can."""
+        if -age_ms > self._limits.future_max_ms:
+            return Reason.FUTURE, f"{-age_ms / 1000:.0f} s ahead of our clock"
+        if self._limits.age_max_ms is not None and age_ms > self._limits.age_max_ms:
+            return Reason.TOO_OLD, f"{age_ms / 86_400_000:.0f} days old"
+        return None
 
     def _canonical(self, code: str, profile: str | None) -> str | None:
         if profile is not None and profile in self._profiles:

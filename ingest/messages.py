@@ -214,7 +214,10 @@ _ENCODER = msgspec.json.Encoder()
 
 
 class Message(Struct, frozen=True, gc=False):
-    """One accepted message: whose it is, when it was measured and received, and what it says."""
+    """One accepted message: whose it is, when it was measured and received, and what it says.
+
+    `offset_ms` is how far the controller's clock was known to be behind (+) or ahead (-) when it came; no store has it.
+    """
 
     lift_id: str
     kind: Kind
@@ -222,11 +225,17 @@ class Message(Struct, frozen=True, gc=False):
     received_ms: int
     body: Body
     late: bool = False
+    offset_ms: int = 0
 
     @property
     def measured_at(self) -> datetime:
         """The controller's clock, aware and in UTC."""
         return from_ms(self.measured_ms)
+
+    @property
+    def happened_at(self) -> datetime:
+        """The instant that the controller meant, by our clock: `measured_at`, corrected where its clock is wrong."""
+        return from_ms(self.measured_ms + self.offset_ms)
 
     @property
     def received_at(self) -> datetime:

@@ -13,6 +13,8 @@ from msgspec import Struct
 
 from ingest.broker import Broker, Delivery
 from ingest.clock import Clock, monotonic_s
+from ingest.clock_estimate import Sighting
+from ingest.controller_clocks import ControllerClocks
 from ingest.database import DATABASE_AWAY
 from ingest.fleet_register import FleetRegister
 from ingest.flow import Flow
@@ -89,6 +91,7 @@ class IngestWorker:
         observers: Sequence[Observer] = (),
         auto_register: bool = False,
         flow: Flow | None = None,
+        clocks: ControllerClocks | None = None,
     ) -> None:
         """Take from `broker`; `observers` see a batch before `keeper` does: alarms never wait for a store."""
         self._broker = broker
@@ -99,8 +102,10 @@ class IngestWorker:
         self._observers = observers
         self._auto_register = auto_register
         self._flow = flow or Flow()
+        self._clocks = clocks
         self._fleet = Fleet(register)
         self._strangers: set[str] = set()
+        self._misplaced: list[Sighting] = []
         self._stopping = threading.Event()
         self.counts = IntakeCounts()
 
@@ -124,11 +129,17 @@ class IngestWorker:
     def _see_through(self, deliveries: list[Delivery]) -> None:
         topics = [parse_topic(delivery.topic) for delivery in deliveries]
         lift_ids = {topic[0] for topic in topics if not isinstance(topic, Reason)}
-        if not self._patiently(lambda: self._fleet.learn(lift_ids)):
+        if not self._patiently(lambda: self._learn(lift_ids)):
             return
         judged, observable = self._judge(deliveries, topics)
         if self._patiently(lambda: self._observe(observable)):
             self._keeper.put(judged)
+
+    def _learn(self, lift_ids: set[str]) -> None:
+        """Have in memory what judging needs, so that it asks no database."""
+        self._fleet.learn(lift_ids)
+        if self._clocks is not None:
+            self._clocks.tick(monotonic_s())
 
     def _patiently(self, action: Callable[[], None]) -> bool:
         """Do it, again and again while the database is away; False where we were told to stop before it was done."""
@@ -149,6 +160,7 @@ class IngestWorker:
         """Return what a batch held, and of that what tells of now: nothing retained but a last will."""
         judged, observable = Judged(deliveries, [], []), []
         self._strangers = set()
+        self._misplaced = []
         plain = self._plain
         for delivery, topic in zip(deliveries, topics, strict=True):
             messages = plain(delivery, topic)
@@ -156,6 +168,8 @@ class IngestWorker:
                 taken = self._taken(delivery, topic)
                 messages = taken.accepted
                 judged.quarantined += taken.quarantined
+                if not delivery.retained:
+                    self._misplaced += taken.misplaced
             judged.accepted += messages
             observable += [each for each in messages if _is_last_will(each)] if delivery.retained else messages
         self._strangers &= {message.lift_id for message in judged.accepted}
@@ -169,6 +183,8 @@ class IngestWorker:
         """Return what nearly every delivery holds, quickly; None where it has to be looked at closer."""
         if isinstance(topic, Reason) or topic[0] not in self._fleet.profiles:
             return None
+        if self._clocks is not None and self._clocks.watches(topic[0]):
+            return None
         messages = self._intake.plain(topic[0], topic[1], delivery.payload, delivery.received_ms)
         if messages is None or not self._flow.admits(topic[0], topic[1], len(messages), 0):
             return None
@@ -181,6 +197,8 @@ class IngestWorker:
             self._strangers = set()
         for observe in self._observers:
             observe(messages)
+        if self._clocks is not None:
+            self._clocks.observe(messages, self._misplaced)
 
     def _taken(self, delivery: Delivery, topic: Topic) -> Taken:
         """Return what a delivery held; the whole of it goes to quarantine where its lift has said too much."""

@@ -13,7 +13,13 @@ from ingest.database import metadata, migrate, open_engine
 from tests.conftest import MIGRATION_FOLDERS
 
 # Each declares tables on `metadata` when it is imported.
-TABLE_MODULES = ("ingest.fleet_register", "ingest.quarantine", "analytics.findings", "alerts.journal")
+TABLE_MODULES = (
+    "ingest.controller_clocks",
+    "ingest.fleet_register",
+    "ingest.quarantine",
+    "analytics.findings",
+    "alerts.journal",
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
