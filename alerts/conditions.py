@@ -4,7 +4,7 @@ Messages come twice, late and out of order. What a condition is follows from the
 same messages in any order end in the same place, and one that came before changes nothing.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -19,6 +19,10 @@ from ingest.faults import CANONICAL, ENTRAPMENT
 from ingest.messages import Alarm, Body, Fault, Message
 
 ALARM_KEY = "alarm"
+# A clock this far ahead is wrong (`ingest.clock_estimate`); below it, a raise would have to follow within seconds.
+AHEAD_MAX = timedelta(seconds=30)
+# What came within this time of being measured was live. Anything older may be a word from before, delivered again.
+LIVE_MAX = timedelta(minutes=2)
 
 
 class Transition(Struct, frozen=True, kw_only=True):
@@ -36,23 +40,40 @@ class Transition(Struct, frozen=True, kw_only=True):
 
 
 class Word(Struct, frozen=True, kw_only=True):
-    """What is known of a condition: the newest transition, and the number that the lift gave it."""
+    """What is known of a condition: the newest transition, and the number that the lift gave it.
+
+    `changed_at` is the controller's clock, corrected where it is known to be wrong; `received_at` is ours (None: a word
+    from before that was kept).
+    """
 
     active: bool
     changed_at: datetime
     boot: str | None = None
     seq: int | None = None
+    received_at: datetime | None = None
 
     def replaces(self, earlier: "Word") -> bool:
         """Tell whether this is newer than `earlier`.
 
         Within one boot the lift's own numbers decide, for a clock can be set back; otherwise the controller's clock. At
         one and the same instant the clearing is the later one: a fault that lasted no time needs nobody.
+
+        A clock that ran ahead and was set right says earlier instants than before: nothing can have happened after it
+        was received, so that what is live, and was measured after the earlier word had come, is newer.
         """
         is_same_boot = self.boot is not None and self.boot == earlier.boot
         if is_same_boot and self.seq is not None and earlier.seq is not None and self.seq != earlier.seq:
             return self.seq > earlier.seq
+        if self._was_set_right_after(earlier):
+            return True
         return (self.changed_at, not self.active) > (earlier.changed_at, not earlier.active)
+
+    def _was_set_right_after(self, earlier: "Word") -> bool:
+        if self.received_at is None or earlier.received_at is None:
+            return False
+        was_ahead = earlier.changed_at - earlier.received_at > AHEAD_MAX
+        is_live = timedelta() <= self.received_at - self.changed_at <= LIVE_MAX
+        return was_ahead and is_live and self.changed_at > earlier.received_at
 
 
 def key_of(message: Message) -> str | None:
@@ -87,8 +108,14 @@ def _kind_of(code: str) -> AlertKind | None:
 
 def word_of(transition: Transition) -> Word:
     """Return what a transition makes known of its condition."""
-    body = transition.message.body
-    return Word(active=transition.active, changed_at=transition.message.measured_at, boot=body.boot, seq=body.seq)
+    message, body = transition.message, transition.message.body
+    return Word(
+        active=transition.active,
+        changed_at=message.happened_at,
+        boot=body.boot,
+        seq=body.seq,
+        received_at=message.received_at,
+    )
 
 
 def accept(connection: Connection, transition: Transition) -> bool:
@@ -101,7 +128,7 @@ def accept(connection: Connection, transition: Transition) -> bool:
         return True
     own = (table.c.lift_id == row["lift_id"]) & (table.c.key == row["key"])
     known = connection.execute(sa.select(table).where(own).with_for_update()).one()
-    earlier = Word(active=known.active, changed_at=known.changed_at, boot=known.boot, seq=known.seq)
+    earlier = Word(**{name: getattr(known, name) for name in Word.__struct_fields__})
     if not word.replaces(earlier):
         return False
     connection.execute(sa.update(table).where(own).values(row))

@@ -195,9 +195,9 @@ class Desk:
             return
         alert = alert_entries.lock_open_alert(connection, message.lift_id, transition.kind, transition.code)
         if not transition.active and alert is not None:
-            note = f"the lift said so at {message.measured_at.isoformat()}"
+            note = f"the lift said so at {message.happened_at.isoformat()}"
             clear = partial(alert_entries.change_alert, connection, alert, AlertChange.CLEAR, message.received_at)
-            clear(LIFTWATCH, note, cleared_at=message.measured_at)
+            clear(LIFTWATCH, note, cleared_at=message.happened_at)
         elif transition.active and alert is not None:
             alert_entries.count_repeat(connection, alert)
             if not message.late:
@@ -212,7 +212,7 @@ class Desk:
             lift_id=message.lift_id,
             kind=transition.kind.value,
             code=transition.code,
-            raised_at=message.measured_at,
+            raised_at=message.happened_at,
             received_at=message.received_at,
             message=rule.words(lift_id=message.lift_id, code=transition.code, floor=floor),
             evidence=[evidence_of(message)],
@@ -267,7 +267,7 @@ def _visit_kind(order: WorkOrder) -> VisitKind | None:
 
 def _note_answer(connection: Connection, message: Message) -> None:
     alert = alert_entries.lock_open_alert(connection, message.lift_id, AlertKind.PASSENGER_ALARM, None)
-    note = f"answered at {message.measured_at.isoformat()}"
+    note = f"answered at {message.happened_at.isoformat()}"
     if alert is not None and not alert_entries.is_noted(connection, alert.id, "answered", note):
         alert_entries.note_alert(connection, alert.id, message.received_at, LIFTWATCH, "answered", note)
 

@@ -82,6 +82,7 @@ condition = sa.Table(
     sa.Column("changed_at", Instant, nullable=False),
     sa.Column("boot", sa.String(64)),
     sa.Column("seq", sa.BigInteger),
+    sa.Column("received_at", Instant),
 )
 # `due_at` NULL: the lift has been called silent, and nobody needs to be told again until it speaks.
 contact = sa.Table(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from msgspec import structs
 from sqlalchemy.engine import Engine
 
 from alerts.alert import IllegalTransitionError
@@ -51,6 +52,24 @@ def test_the_main_job_is_done_on_this_database(room: Room) -> None:
     room.desk.observe([fault("entrapment", lift_id="L00", at_s=900, seq=3, boot="b")])
     assert room.orders()[0].recurrence_of == order.id
     assert [recorded.visit.work_order for recorded in room.register.visits(at(10**6))] == [order.number]
+
+
+def test_an_entrapment_after_a_clock_that_was_ahead_is_set_right_rings(room: Room) -> None:
+    room.desk.observe([fault("entrapment", lift_id="L00", at_s=420, received_s=-60)])
+    room.desk.observe([fault("entrapment", "cleared", lift_id="L00", at_s=480, received_s=0)])
+    room.desk.observe([fault("entrapment", lift_id="L00", at_s=420, received_s=30)])
+    assert not room.alerts(state="open"), "the first one, delivered again, is no news"
+    room.desk.observe([fault("entrapment", lift_id="L00", at_s=90, received_s=90)])
+    assert len(room.alerts(state="open")) == 1
+
+
+def test_an_entrapment_of_a_clock_that_is_known_to_be_behind_began_when_it_began(room: Room) -> None:
+    said = fault("entrapment", lift_id="L00", at_s=-7_200, received_s=2)
+    room.desk.observe([structs.replace(said, late=False, offset_ms=7_200_000)])
+    assert (room.alert().raised_at, room.alert().received_at) == (at(0), at(2))
+    over = fault("entrapment", "cleared", lift_id="L00", at_s=-6_600, received_s=602)
+    room.desk.observe([structs.replace(over, late=False, offset_ms=7_200_000)])
+    assert room.alert().cleared_at == at(600)
 
 
 def test_desks_that_see_the_same_messages_raise_one_alert_and_open_one_order(

@@ -5,9 +5,10 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from alerts.alert import AlertKind
-from alerts.conditions import Word, evidence_of, key_of, transition_of
+from alerts.conditions import Word, evidence_of, key_of, transition_of, word_of
 from ingest.faults import CANONICAL
 from ingest.messages import Message
 from tests.unit.alerts.parts import NOON, alarm, at, door, fault, state
@@ -102,6 +103,48 @@ def test_a_clear_of_the_same_second_is_the_later_one() -> None:
     raised, cleared = Word(active=True, changed_at=NOON), Word(active=False, changed_at=NOON)
     assert cleared.replaces(raised)
     assert not raised.replaces(cleared)
+
+
+def heard(*, active: bool, said_s: float, received_s: float, boot: str | None = None, seq: int | None = None) -> Word:
+    return Word(active=active, changed_at=at(said_s), received_at=at(received_s), boot=boot, seq=seq)
+
+
+def test_a_raise_after_a_clock_that_was_ahead_is_set_right_is_news() -> None:
+    cleared = heard(active=False, said_s=480, received_s=0)
+    assert heard(active=True, said_s=119, received_s=120).replaces(cleared)
+    assert heard(active=True, said_s=1, received_s=1).replaces(cleared)
+
+
+def test_a_word_from_before_a_clock_was_set_right_that_comes_again_is_no_news() -> None:
+    raised, cleared = heard(active=True, said_s=420, received_s=-60), heard(active=False, said_s=480, received_s=0)
+    for again_s in (5, 300, 419, 600, 6_000):
+        again = heard(active=True, said_s=420, received_s=again_s)
+        assert not again.replaces(cleared), again_s
+    assert cleared.replaces(raised)
+
+
+def test_old_news_of_a_clock_that_is_right_does_not_outdo_a_word_from_ahead() -> None:
+    cleared = heard(active=False, said_s=480, received_s=0)
+    assert not heard(active=True, said_s=-30, received_s=10).replaces(cleared), "measured before the clearing came"
+    assert not heard(active=True, said_s=10, received_s=200).replaces(cleared), "not live"
+
+
+def test_a_second_ahead_is_an_ordinary_clock() -> None:
+    cleared = heard(active=False, said_s=2, received_s=0)
+    assert not heard(active=True, said_s=1, received_s=5).replaces(cleared)
+
+
+def test_numbers_of_one_boot_decide_though_a_clock_was_ahead() -> None:
+    cleared = heard(active=False, said_s=480, received_s=0, boot="b", seq=8)
+    assert not heard(active=True, said_s=1, received_s=1, boot="b", seq=7).replaces(cleared)
+
+
+def test_a_clock_that_is_known_to_be_wrong_is_corrected_before_words_are_compared() -> None:
+    before = transition_of(fault("overspeed", "cleared", at_s=0, boot="b1"))
+    after = transition_of(structs.replace(fault("overspeed", at_s=-7_100, received_s=100), offset_ms=7_200_000))
+    assert before is not None
+    assert after is not None
+    assert word_of(after).replaces(word_of(before))
 
 
 def test_the_evidence_is_the_message_with_both_clocks_and_its_readings() -> None:
