@@ -21,7 +21,7 @@ from ingest.intake import Intake
 from ingest.keeper import Keeper, quarantined_of
 from ingest.recorder import Recorder, Refused
 from ingest.spool import Spool
-from ingest.worker import IngestWorker
+from ingest.worker import Fleet, IngestWorker
 
 # A condition that passes by itself within this time is not worth an alert.
 GRACE = timedelta(seconds=60)
@@ -48,11 +48,9 @@ class Ingesting:
         self.worker = IngestWorker(
             self.broker,
             Intake(parts.profiles, settings.intake_limits, clocks.offset_ms),
-            parts.register,
+            Fleet(parts.register, parts.clock, welcomes_strangers=settings.auto_register),
             self.keeper,
-            parts.clock,
             observers=[parts.desk.observe],
-            auto_register=settings.auto_register,
             flow=Flow(settings.quota),
             clocks=clocks,
         )

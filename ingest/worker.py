@@ -53,11 +53,14 @@ class IntakeCounts(Struct):
 class Fleet:
     """What intake needs to know of the fleet, kept in memory: refreshed in full now and then, and on each stranger."""
 
-    def __init__(self, register: FleetRegister) -> None:
-        """Read from `register`."""
+    def __init__(self, register: FleetRegister, clock: Clock, *, welcomes_strangers: bool = False) -> None:
+        """Read from `register`; where strangers are welcome, their first message registers them."""
         self._register = register
-        self.profiles: dict[str, str | None] = {}
+        self._clock = clock
+        self._welcomes_strangers = welcomes_strangers
+        self._strangers: set[str] = set()
         self._refreshed_s: float | None = None
+        self.profiles: dict[str, str | None] = {}
 
     def learn(self, lift_ids: Iterable[str]) -> None:
         """Look up what is not known of these lifts, and everything anew where it is time; once a batch."""
@@ -67,10 +70,24 @@ class Fleet:
         strangers = [lift_id for lift_id in lift_ids if lift_id not in self.profiles]
         if strangers:
             self.profiles |= self._register.profiles_of_lifts(strangers)
+        self._strangers = set()
 
     def profile_of(self, lift_id: str) -> str | UnknownLift | None:
         """Return the controller profile of a lift (None: canonical codes), or `UNKNOWN_LIFT`."""
-        return self.profiles.get(lift_id, UNKNOWN_LIFT)
+        profile = self.profiles.get(lift_id, UNKNOWN_LIFT)
+        if isinstance(profile, UnknownLift) and self._welcomes_strangers:
+            self._strangers.add(lift_id)
+            return None
+        return profile
+
+    def register_strangers(self, messages: Sequence[Message]) -> int:
+        """Register the strangers among those whose messages were accepted, and return how many there were."""
+        if not self._strangers:
+            return 0
+        strangers = self._strangers & {message.lift_id for message in messages}
+        self._register.add_if_unknown(strangers, self._clock.now())
+        self._strangers = set()
+        return len(strangers)
 
 
 class IngestWorker:
@@ -84,27 +101,21 @@ class IngestWorker:
         self,
         broker: Broker,
         intake: Intake,
-        register: FleetRegister,
+        fleet: Fleet,
         keeper: Keeper,
-        clock: Clock,
         *,
         observers: Sequence[Observer] = (),
-        auto_register: bool = False,
         flow: Flow | None = None,
         clocks: ControllerClocks | None = None,
     ) -> None:
         """Take from `broker`; `observers` see a batch before `keeper` does: alarms never wait for a store."""
         self._broker = broker
         self._intake = intake
-        self._register = register
+        self._fleet = fleet
         self._keeper = keeper
-        self._clock = clock
         self._observers = observers
-        self._auto_register = auto_register
         self._flow = flow or Flow()
         self._clocks = clocks
-        self._fleet = Fleet(register)
-        self._strangers: set[str] = set()
         self._misplaced: list[Sighting] = []
         self._stopping = threading.Event()
         self.counts = IntakeCounts()
@@ -132,7 +143,7 @@ class IngestWorker:
         if not self._patiently(lambda: self._learn(lift_ids)):
             return
         judged, observable = self._judge(deliveries, topics)
-        if self._patiently(lambda: self._observe(observable)):
+        if self._patiently(lambda: self._observe(judged.accepted, observable)):
             self._keeper.put(judged)
 
     def _learn(self, lift_ids: set[str]) -> None:
@@ -159,7 +170,6 @@ class IngestWorker:
     def _judge(self, deliveries: list[Delivery], topics: list[Topic]) -> tuple[Judged, list[Message]]:
         """Return what a batch held, and of that what tells of now: nothing retained but a last will."""
         judged, observable = Judged(deliveries, [], []), []
-        self._strangers = set()
         self._misplaced = []
         plain = self._plain
         for delivery, topic in zip(deliveries, topics, strict=True):
@@ -172,7 +182,6 @@ class IngestWorker:
                     self._misplaced += taken.misplaced
             judged.accepted += messages
             observable += [each for each in messages if _is_last_will(each)] if delivery.retained else messages
-        self._strangers &= {message.lift_id for message in judged.accepted}
         self.counts.deliveries += len(deliveries)
         self.counts.messages_accepted += len(judged.accepted)
         self.counts.messages_late += sum([message.late for message in judged.accepted])
@@ -190,19 +199,16 @@ class IngestWorker:
             return None
         return messages
 
-    def _observe(self, messages: Sequence[Message]) -> None:
-        if self._strangers:
-            self._register.add_if_unknown(self._strangers, self._clock.now())
-            self.counts.lifts_registered += len(self._strangers)
-            self._strangers = set()
+    def _observe(self, accepted: Sequence[Message], observable: Sequence[Message]) -> None:
+        self.counts.lifts_registered += self._fleet.register_strangers(accepted)
         for observe in self._observers:
-            observe(messages)
+            observe(observable)
         if self._clocks is not None:
-            self._clocks.observe(messages, self._misplaced)
+            self._clocks.observe(observable, self._misplaced)
 
     def _taken(self, delivery: Delivery, topic: Topic) -> Taken:
         """Return what a delivery held; the whole of it goes to quarantine where its lift has said too much."""
-        taken = self._intake.take(delivery.topic, delivery.payload, delivery.received_ms, self._profile_of)
+        taken = self._intake.take(delivery.topic, delivery.payload, delivery.received_ms, self._fleet.profile_of)
         count = len(taken.accepted) + len(taken.quarantined)
         late = sum(message.late for message in taken.accepted)
         if isinstance(topic, Reason) or self._flow.admits(topic[0], topic[1], count - late, late):
@@ -213,13 +219,6 @@ class IngestWorker:
         detail = "more than one lift may say; its quota stands in the settings"
         item = Quarantined(delivery.topic, topic[0], delivery.payload, Reason.FLOODING, detail, delivery.received_ms)
         return Taken([], [item])
-
-    def _profile_of(self, lift_id: str) -> str | UnknownLift | None:
-        profile = self._fleet.profile_of(lift_id)
-        if isinstance(profile, UnknownLift) and self._auto_register:
-            self._strangers.add(lift_id)
-            return None
-        return profile
 
 
 def _is_last_will(message: Message) -> bool:

@@ -20,7 +20,7 @@ from ingest.quarantine import Quarantine
 from ingest.recorder import Recorder, Refused
 from ingest.spool import Spool
 from ingest.telemetry_store import MemoryTelemetryStore, StoreRefusedError, StoreUnavailableError
-from ingest.worker import IngestWorker
+from ingest.worker import Fleet, IngestWorker
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 NOW_MS = to_ms(NOW)
@@ -84,11 +84,9 @@ class Pipeline:
         self.worker = IngestWorker(
             self.broker,
             Intake(load_profiles()),
-            self.register,
+            Fleet(self.register, clock, welcomes_strangers=auto_register),
             self.keeper,
-            clock,
             observers=[self.observe],
-            auto_register=auto_register,
             flow=Flow(quota),
         )
 
