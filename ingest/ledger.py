@@ -1,13 +1,15 @@
 """The ledger: for each lift and boot, which of its numbers are here, so that completeness can be proved.
 
-A batch is noted as one row, cheaply, before it is acknowledged (`note`). Now and then the rows are folded into what is
-known of each boot (`fold`): read and worked out beside everybody else, then written in one short transaction, which
-comes to nothing where another process has folded one of the rows meanwhile. What is noted is told at once, folded or
-not. A batch that is noted twice, after a crash, adds duplicates and nothing else; batches may be folded in any order.
+A batch is noted in one statement, cheaply, before it is acknowledged (`note`). Now and then the rows are folded into
+what is known of each boot (`fold`): read and worked out beside everybody else, then written in one short transaction,
+which comes to nothing where another process has folded one of the rows meanwhile. What is noted is told at once, folded
+or not. A batch that is noted twice, after a crash, adds duplicates and nothing else; batches may be folded in any
+order.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,23 +20,27 @@ from sqlalchemy.engine import Connection, Engine
 
 from ingest.clock import from_ms, to_ms
 from ingest.database import insert_new, metadata, reading
-from ingest.ledger_spans import Gap, Span, bounded, count, gaps_of, joined, spans_of, without
-from ingest.messages import Message
-from ingest.quarantine import Quarantined
+from ingest.ledger_batch import PARTS, LedgerBatch, LedgerEntry, part_of
+from ingest.ledger_boot import Boot
+from ingest.ledger_spans import Span, count
+
+__all__ = ["BootLedger", "Ledger", "LedgerBatch", "LiftLedger", "OpenGap"]
 
 # A controller that makes up a new boot for every message must not fill the database.
 BOOTS_MAX = 200
-# Boots in one transaction of a fold, which alarms may have to wait for: 100 to 200 ms on a small machine.
-FOLD_BOOTS_MAX = 20_000
+# Boots in one transaction of a fold, which alarms may have to wait for: at most 100 ms on a small machine.
+FOLD_BOOTS_MAX = 3_000
 FOLD_ROWS_MAX = 500
+_FOLD_LOCK = 0x4C454447  # "LEDG"
 _CHUNK = 500
-_NO_BOOT = ""
 _SPANS = msgspec.msgpack.Decoder(list[Span])
 
 pending = sa.Table(
     "ledger_pending",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
+    # Some hundred rows a second use up 32 bits within months. SQLite counts in 64 bits, but under this name only.
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("part", sa.SmallInteger, nullable=False, index=True),
     sa.Column("content", sa.LargeBinary, nullable=False),
     sqlite_autoincrement=True,
 )
@@ -47,6 +53,7 @@ boot = sa.Table(
     sa.Column("last_received_ms", sa.BigInteger, nullable=False),
     sa.Column("duplicates", sa.BigInteger, nullable=False),
     sa.Column("unlisted_missing", sa.BigInteger, nullable=False),
+    sa.Column("unlisted_quarantined", sa.BigInteger, nullable=False),
     sa.Column("missing", sa.BigInteger, nullable=False, index=True),
     sa.Column("stored_spans", sa.LargeBinary, nullable=False),
     sa.Column("quarantined_spans", sa.LargeBinary, nullable=False),
@@ -57,49 +64,10 @@ lift = sa.Table(
     sa.Column("lift_id", sa.String(64), primary_key=True),
     sa.Column("unnumbered", sa.BigInteger, nullable=False),
     sa.Column("boots_forgotten", sa.BigInteger, nullable=False),
+    sa.Column("stored_forgotten", sa.BigInteger, nullable=False),
+    sa.Column("missing_forgotten", sa.BigInteger, nullable=False),
 )
-
-
-class LedgerEntry(Struct, array_like=True, gc=False):
-    """What a batch held of one boot of one lift: the numbers that were stored, those that went to quarantine."""
-
-    lift_id: str
-    boot: str
-    stored: list[int]
-    quarantined: list[int]
-
-
-class LedgerBatch(Struct, array_like=True):
-    """What a batch held: our clock at its first and last message, its numbers, and how many had none, by lift."""
-
-    first_received_ms: int
-    last_received_ms: int
-    entries: list[LedgerEntry]
-    unnumbered: dict[str, int]
-
-    @classmethod
-    def of(cls, stored: Sequence[Message], quarantined: Sequence[Quarantined]) -> "LedgerBatch":
-        """Return what is to be noted of messages that are durable, and of what went to quarantine instead."""
-        numbers: defaultdict[tuple[str, str | None], list[int]] = defaultdict(list)
-        unnumbered: defaultdict[str, int] = defaultdict(int)
-        for message in stored:
-            body = message.body
-            if body.seq is None:
-                unnumbered[message.lift_id] += 1
-            else:
-                numbers[message.lift_id, body.boot].append(body.seq)
-        refused: defaultdict[tuple[str, str | None], list[int]] = defaultdict(list)
-        for item in quarantined:
-            if item.lift_id is not None:
-                for name, seq in item.numbers():
-                    refused[item.lift_id, name].append(seq)
-        received_ms = [*(each.received_ms for each in stored), *(each.received_ms for each in quarantined)]
-        keys = numbers.keys() | refused.keys() if refused else numbers.keys()
-        entries = [
-            LedgerEntry(lift_id, boot or _NO_BOOT, numbers.get((lift_id, boot), []), refused.get((lift_id, boot), []))
-            for lift_id, boot in keys
-        ]
-        return cls(min(received_ms, default=0), max(received_ms, default=0), entries, dict(unnumbered))
+_SUMS = ("unnumbered", "boots_forgotten", "stored_forgotten", "missing_forgotten")
 
 
 class BootLedger(Struct, frozen=True, kw_only=True):
@@ -108,7 +76,7 @@ class BootLedger(Struct, frozen=True, kw_only=True):
     `stored` and `quarantined` count numbers that are in the telemetry store (or on their way, in the spool), and in
     quarantine alone; `duplicates` counts messages whose number was stored before, redeliveries by the broker among
     them. `gaps` holds [from, to] of what is in neither; `unlisted_missing` counts missing numbers of so many old gaps
-    that they are no longer listed.
+    that they are no longer listed (one that comes after all counts as a duplicate).
     """
 
     boot: str | None
@@ -124,12 +92,17 @@ class BootLedger(Struct, frozen=True, kw_only=True):
 
 
 class LiftLedger(Struct, frozen=True, kw_only=True):
-    """What is known of one lift, boots in the order in which they were first heard of; `unnumbered` had no `seq`."""
+    """What is known of one lift, boots in the order in which they were first heard of; `unnumbered` had no `seq`.
+
+    Of `boots_forgotten` older boots only the sums are left: how many numbers were stored, how many were missing.
+    """
 
     lift_id: str
     reboots: int
     unnumbered: int
     boots_forgotten: int
+    stored_forgotten: int
+    missing_forgotten: int
     boots: list[BootLedger]
 
 
@@ -143,52 +116,6 @@ class OpenGap(Struct, frozen=True, kw_only=True):
     seen_at: datetime
 
 
-class _Boot(Struct):
-    """A row of `boot`, with its spans unpacked."""
-
-    lift_id: str
-    boot: str
-    first_ms: int
-    last_ms: int
-    duplicates: int = 0
-    unlisted: int = 0
-    stored: list[Span] = []
-    quarantined: list[Span] = []
-
-    def take(self, batch: LedgerBatch, entry: LedgerEntry) -> None:
-        """Add what a batch held; any order, any number of times."""
-        self.first_ms = min(self.first_ms, batch.first_received_ms)
-        self.last_ms = max(self.last_ms, batch.last_received_ms)
-        if not entry.quarantined and self._goes_on(entry.stored):
-            return
-        before = count(self.stored)
-        self.stored = joined(self.stored, spans_of(entry.stored, batch.first_received_ms))
-        self.duplicates += len(entry.stored) - (count(self.stored) - before)
-        self.stored, unlisted = bounded(self.stored)
-        self.unlisted += unlisted
-        if entry.quarantined:
-            known = joined(self.quarantined, spans_of(entry.quarantined, batch.first_received_ms))
-            self.quarantined, _ = bounded(known)
-
-    def _goes_on(self, numbers: list[int]) -> bool:
-        """Take numbers that follow on what is there, one by one, as nearly all do; False where they do not."""
-        if not self.stored:
-            return False
-        newest = self.stored[-1]
-        if numbers != list(range(newest.last + 1, newest.last + 1 + len(numbers))):
-            return False
-        self.stored[-1] = Span(newest.first, newest.last + len(numbers), newest.begun_ms)
-        return True
-
-    def known(self) -> list[Span]:
-        """Return every number that has come, wherever it went."""
-        return joined(self.stored, self.quarantined) if self.quarantined else self.stored
-
-    def gaps(self) -> list[Gap]:
-        """Return what is listed as missing."""
-        return gaps_of(self.known())
-
-
 class Ledger:
     """The ledger in SQL."""
 
@@ -198,28 +125,30 @@ class Ledger:
 
     def note(self, batch: LedgerBatch) -> None:
         """Note a batch, durable on return."""
-        if batch.entries or batch.unnumbered:
+        rows = [{"part": part, "content": msgspec.msgpack.encode(some)} for part, some in batch.parts().items()]
+        if rows:
             with self._engine.begin() as connection:
-                connection.execute(sa.insert(pending).values(content=msgspec.msgpack.encode(batch)))
+                connection.execute(sa.insert(pending), rows)
 
     def fold(self) -> int:
-        """Fold what was noted into what is known of each boot; return how many batches.
+        """Fold what was noted into what is known of each boot; return how many rows of it.
 
         Where another process folds at the same moment the rest is left to that.
         """
         folded = 0
-        while True:
-            noted = self._oldest()
-            if not noted or not self._fold(noted):
-                return folded
-            folded += len(noted)
+        with _alone(self._engine) as is_alone:
+            for part in range(PARTS if is_alone else 0):
+                while (noted := self._oldest(part)) and self._fold(noted):
+                    folded += len(noted)
+        return folded
 
-    def _oldest(self) -> dict[int, LedgerBatch]:
-        """Return the oldest batches, by number, as many as one transaction can take."""
+    def _oldest(self, part: int) -> dict[int, LedgerBatch]:
+        """Return the oldest batches of a part, by number, as many as one transaction can take."""
         noted: dict[int, LedgerBatch] = {}
         boots: set[tuple[str, str]] = set()
+        own = sa.select(pending).where(pending.c.part == part).order_by(pending.c.id)
         with reading(self._engine) as connection:
-            for row in connection.execute(sa.select(pending).order_by(pending.c.id).limit(FOLD_ROWS_MAX)):
+            for row in connection.execute(own.limit(FOLD_ROWS_MAX)):
                 batch = _batch_of(row.content)
                 boots.update([(entry.lift_id, entry.boot) for entry in batch.entries])
                 if noted and len(boots) > FOLD_BOOTS_MAX:
@@ -233,7 +162,7 @@ class Ledger:
             boots = _read(connection, keys)
         new = {lift_id for lift_id, _ in keys - boots.keys()}
         for batch in noted.values():
-            _take(boots, batch, batch.entries)
+            _take(boots, batch)
         rows = [_row(boots[key]) for key in sorted(boots)]
         with self._engine.begin() as connection:
             taken = connection.execute(sa.delete(pending).where(pending.c.id.in_(noted)))
@@ -247,38 +176,42 @@ class Ledger:
 
     def of(self, lift_id: str) -> LiftLedger:
         """Return what is known of a lift; one that was never heard has no boots."""
-        with reading(self._engine) as connection:
-            if connection.dialect.name == "postgresql":  # one view of both tables, though a fold may come between
-                connection.execution_options(isolation_level="REPEATABLE READ")
+        own = sa.select(pending.c.content).where(pending.c.part == part_of(lift_id)).order_by(pending.c.id)
+        with _snapshot(self._engine) as connection:
             rows = connection.execute(sa.select(boot).where(boot.c.lift_id == lift_id))
             boots = {(row.lift_id, row.boot): _boot_of(row) for row in rows}
-            told = connection.execute(sa.select(lift).where(lift.c.lift_id == lift_id)).first()
-            noted = [_batch_of(row.content) for row in connection.execute(sa.select(pending).order_by(pending.c.id))]
-        unnumbered, forgotten = (told.unnumbered, told.boots_forgotten) if told else (0, 0)
+            told = connection.execute(sa.select(lift).where(lift.c.lift_id == lift_id)).mappings().first()
+            noted = [_batch_of(content) for content in connection.execute(own).scalars()]
+        sums = {name: told[name] if told else 0 for name in _SUMS}
         for batch in noted:
-            unnumbered += batch.unnumbered.get(lift_id, 0)
-            _take(boots, batch, (entry for entry in batch.entries if entry.lift_id == lift_id))
+            sums["unnumbered"] += batch.unnumbered.get(lift_id, 0)
+            _take(boots, batch, lambda entry: entry.lift_id == lift_id)
         in_order = sorted(boots.values(), key=lambda each: (each.first_ms, each.boot))
         return LiftLedger(
             lift_id=lift_id,
-            reboots=max(len(in_order) + forgotten - 1, 0),
-            unnumbered=unnumbered,
-            boots_forgotten=forgotten,
+            reboots=max(len(in_order) + sums["boots_forgotten"] - 1, 0),
             boots=[_told(each) for each in in_order],
+            **sums,
         )
 
     def open_gaps(self, as_of: datetime, open_for: timedelta, lift_id: str | None = None) -> list[OpenGap]:
         """Return what was missing for longer than `open_for` at `as_of`, ordered by lift, boot and number.
 
-        What has come since counts as there; what was missed later than that is left out.
+        What has come since counts as there; what was missed later than that is left out, and so is what only a history
+        shows to be missing.
         """
         self.fold()
         seen_max_ms = to_ms(as_of - open_for)
         query = sa.select(boot).where(boot.c.missing > 0).order_by(boot.c.lift_id, boot.c.boot)
+        late = sa.select(pending.c.content)
         if lift_id is not None:
             query = query.where(boot.c.lift_id == lift_id)
-        with reading(self._engine) as connection:
-            boots = [_boot_of(row) for row in connection.execute(query)]
+            late = late.where(pending.c.part == part_of(lift_id))
+        with _snapshot(self._engine) as connection:
+            boots = {(row.lift_id, row.boot): _boot_of(row) for row in connection.execute(query)}
+            noted = [_batch_of(content) for content in connection.execute(late).scalars()]
+        for batch in noted:  # what another process is folding, or has come since: it may close a gap
+            _take(boots, batch, lambda entry: (entry.lift_id, entry.boot) in boots)
         return [
             OpenGap(
                 lift_id=each.lift_id,
@@ -287,29 +220,54 @@ class Ledger:
                 last_seq=gap.last,
                 seen_at=from_ms(gap.seen_ms),
             )
-            for each in boots
+            for each in boots.values()
             for gap in each.gaps()
             if gap.seen_ms <= seen_max_ms
         ]
 
 
-def _take(boots: dict[tuple[str, str], _Boot], batch: LedgerBatch, entries: Iterable[LedgerEntry]) -> None:
-    for entry in entries:
+@contextmanager
+def _alone(engine: Engine) -> Iterator[bool]:
+    """Tell whether nobody else folds, and keep it so.
+
+    On SQLite rows are committed in the order of their numbers, so that two folds at once take the same row, and the one
+    that comes second notices.
+    """
+    with engine.connect() as connection:
+        lock = sa.select(sa.func.pg_try_advisory_xact_lock(_FOLD_LOCK))
+        yield connection.dialect.name != "postgresql" or bool(connection.execute(lock).scalar())
+
+
+@contextmanager
+def _snapshot(engine: Engine) -> Iterator[Connection]:
+    """Give a connection whose reads see one moment, though a fold may come between them."""
+    with reading(engine) as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execution_options(isolation_level="REPEATABLE READ")
+        yield connection
+
+
+def _take(
+    boots: dict[tuple[str, str], Boot], batch: LedgerBatch, is_wanted: Callable[[LedgerEntry], bool] | None = None
+) -> None:
+    for entry in batch.entries:
+        if is_wanted is not None and not is_wanted(entry):
+            continue
         key = (entry.lift_id, entry.boot)
         known = boots.get(key)
         if known is None:
-            known = boots[key] = _Boot(*key, batch.first_received_ms, batch.last_received_ms)
-        known.take(batch, entry)
+            known = boots[key] = Boot(*key, entry.first_received_ms, entry.last_received_ms)
+        known.take(entry, is_history=batch.is_history)
 
 
-def _unnumbered(batches: Iterable[LedgerBatch]) -> dict[str, tuple[int, int]]:
+def _unnumbered(batches: Iterable[LedgerBatch]) -> dict[str, dict[str, int]]:
     sums: Counter[str] = Counter()
     for batch in batches:
         sums.update(batch.unnumbered)
-    return {lift_id: (some, 0) for lift_id, some in sums.items()}
+    return {lift_id: {"unnumbered": some} for lift_id, some in sums.items()}
 
 
-def _read(connection: Connection, keys: set[tuple[str, str]]) -> dict[tuple[str, str], _Boot]:
+def _read(connection: Connection, keys: set[tuple[str, str]]) -> dict[tuple[str, str], Boot]:
     boots = {}
     for chunk in _chunks(sorted({lift_id for lift_id, _ in keys})):
         for row in connection.execute(sa.select(boot).where(boot.c.lift_id.in_(chunk))):
@@ -328,26 +286,29 @@ def _write(connection: Connection, rows: list[dict[str, object]]) -> None:
 
 
 def _forget(connection: Connection, lift_ids: set[str]) -> None:
-    """Let go of the oldest boots of lifts that have too many; how many is kept."""
+    """Let go of the oldest boots of lifts that have too many; their sums are kept."""
     for chunk in _chunks(sorted(lift_ids)):
         many = sa.select(boot.c.lift_id).where(boot.c.lift_id.in_(chunk)).group_by(boot.c.lift_id)
         for lift_id in connection.execute(many.having(sa.func.count() > BOOTS_MAX)).scalars().all():
-            own = boot.c.lift_id == lift_id
-            newest = sa.select(boot.c.boot).where(own).order_by(boot.c.last_received_ms.desc(), boot.c.boot)
-            kept = connection.execute(newest.limit(BOOTS_MAX)).scalars().all()
-            gone = connection.execute(sa.delete(boot).where(own, boot.c.boot.not_in(kept))).rowcount
-            _add_to_lifts(connection, {lift_id: (0, gone)})
+            own = sa.select(boot).where(boot.c.lift_id == lift_id)
+            newest_first = connection.execute(own.order_by(boot.c.last_received_ms.desc(), boot.c.boot))
+            old = [_boot_of(row) for row in newest_first][BOOTS_MAX:]
+            for names in _chunks([each.boot for each in old]):
+                connection.execute(sa.delete(boot).where(boot.c.lift_id == lift_id, boot.c.boot.in_(names)))
+            sums = {
+                "boots_forgotten": len(old),
+                "stored_forgotten": sum(each.stored_count() for each in old),
+                "missing_forgotten": sum(each.missing() + each.unlisted_missing for each in old),
+            }
+            _add_to_lifts(connection, {lift_id: sums})
 
 
-def _add_to_lifts(connection: Connection, more: dict[str, tuple[int, int]]) -> None:
+def _add_to_lifts(connection: Connection, more: dict[str, dict[str, int]]) -> None:
     if not more:
         return
     insert = insert_new(connection, lift)
-    sums = {name: lift.c[name] + insert.excluded[name] for name in ("unnumbered", "boots_forgotten")}
-    rows = [
-        {"lift_id": lift_id, "unnumbered": unnumbered, "boots_forgotten": forgotten}
-        for lift_id, (unnumbered, forgotten) in sorted(more.items())
-    ]
+    sums = {name: lift.c[name] + insert.excluded[name] for name in _SUMS}
+    rows = [{"lift_id": lift_id, **dict.fromkeys(_SUMS, 0), **more[lift_id]} for lift_id in sorted(more)]
     connection.execute(insert.on_conflict_do_update(index_elements=[lift.c.lift_id], set_=sums), rows)
 
 
@@ -355,45 +316,46 @@ def _batch_of(content: bytes) -> LedgerBatch:
     return msgspec.msgpack.decode(content, type=LedgerBatch)
 
 
-def _boot_of(row: sa.Row[Any]) -> _Boot:
-    return _Boot(
+def _boot_of(row: sa.Row[Any]) -> Boot:
+    return Boot(
         row.lift_id,
         row.boot,
         row.first_received_ms,
         row.last_received_ms,
         row.duplicates,
         row.unlisted_missing,
+        row.unlisted_quarantined,
         _SPANS.decode(row.stored_spans),
         _SPANS.decode(row.quarantined_spans),
     )
 
 
-def _row(known: _Boot) -> dict[str, object]:
-    missing = sum(gap.length for gap in known.gaps()) if len(known.stored) > 1 or known.quarantined else 0
+def _row(known: Boot) -> dict[str, object]:
     return {
         "lift_id": known.lift_id,
         "boot": known.boot,
         "first_received_ms": known.first_ms,
         "last_received_ms": known.last_ms,
         "duplicates": known.duplicates,
-        "unlisted_missing": known.unlisted,
-        "missing": missing + known.unlisted,
+        "unlisted_missing": known.unlisted_missing,
+        "unlisted_quarantined": known.unlisted_quarantined,
+        "missing": known.missing(),
         "stored_spans": msgspec.msgpack.encode(known.stored),
         "quarantined_spans": msgspec.msgpack.encode(known.quarantined),
     }
 
 
-def _told(known: _Boot) -> BootLedger:
+def _told(known: Boot) -> BootLedger:
     numbers = known.known()
     return BootLedger(
         boot=known.boot or None,
         first_seq=numbers[0].first,
         last_seq=numbers[-1].last,
-        stored=count(known.stored) - known.unlisted,
+        stored=known.stored_count(),
         duplicates=known.duplicates,
-        quarantined=without(known.quarantined, known.stored),
-        gaps=[(gap.first, gap.last) for gap in gaps_of(numbers)],
-        unlisted_missing=known.unlisted,
+        quarantined=count(known.quarantined) + known.unlisted_quarantined,
+        gaps=[(gap.first, gap.last) for gap in known.gaps()],
+        unlisted_missing=known.unlisted_missing,
         first_received_at=from_ms(known.first_ms),
         last_received_at=from_ms(known.last_ms),
     )

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,7 +13,8 @@ from sqlalchemy.engine import Engine
 
 from ingest.clock import from_ms, to_ms
 from ingest.ledger import BOOTS_MAX, FOLD_BOOTS_MAX, Ledger, LedgerBatch, pending
-from ingest.ledger_spans import SPANS_MAX, Span, bounded, gaps_of, joined, spans_of, without
+from ingest.ledger_batch import PARTS
+from ingest.ledger_spans import SPANS_MAX
 from ingest.messages import Counters, Kind, Message
 from ingest.quarantine import Quarantined
 from ingest.wire import Reason
@@ -102,12 +103,52 @@ def test_a_gap_is_open_from_when_a_number_above_it_came(ledger: Ledger) -> None:
     assert ledger.open_gaps(noon + 2 * hour, hour, "L2") == []
 
 
+def test_a_gap_that_is_filled_in_part_gets_no_younger(ledger: Ledger) -> None:
+    noon, hour = from_ms(NOON_MS), timedelta(hours=1)
+    ledger.note(numbers(1, 9))
+    ledger.fold()
+    ledger.note(numbers(5, at_s=7_000))
+    gaps = ledger.open_gaps(noon + hour, hour)
+    assert [(gap.first_seq, gap.last_seq, gap.seen_at) for gap in gaps] == [(2, 4, noon), (6, 8, noon)]
+
+
+def test_a_late_arrival_closes_a_gap_before_it_is_folded(ledger: Ledger, engine: Engine) -> None:
+    ledger.note(numbers(1, 2, 4))
+    ledger.fold()
+    ledger.note(numbers(3, at_s=60))
+    with engine.connect() as other:
+        if engine.dialect.name == "postgresql":  # as if another process were folding
+            other.execute(sa.select(sa.func.pg_advisory_xact_lock(0x4C454447)))
+            assert ledger.fold() == 0
+        assert ledger.open_gaps(from_ms(NOON_MS) + timedelta(days=1), timedelta(hours=1)) == []
+
+
+def test_a_history_says_what_is_there_not_what_should_have_come(ledger: Ledger) -> None:
+    ledger.note(LedgerBatch.of([said(1), said(4)], [refused(7)], is_history=True))
+    ledger.fold()
+    assert ledger.of("L1").boots[0].gaps == [(2, 3), (5, 6)]
+    tomorrow, hour = from_ms(NOON_MS) + timedelta(days=1), timedelta(hours=1)
+    assert ledger.open_gaps(tomorrow, hour) == []
+    ledger.note(numbers(10))
+    assert [gap.first_seq for gap in ledger.open_gaps(tomorrow, hour)] == [2, 5, 8], "the lift itself has gone on"
+
+
+def test_each_boot_tells_when_its_own_messages_came(ledger: Ledger) -> None:
+    ledger.note(LedgerBatch.of([said(1, at_s=9), said(2, at_s=3), said(1, boot="c", at_s=50)], []))
+    known = {boot.boot: (boot.first_received_at, boot.last_received_at) for boot in ledger.of("L1").boots}
+    assert known == {
+        "b": (from_ms(NOON_MS + 3_000), from_ms(NOON_MS + 9_000)),
+        "c": (from_ms(NOON_MS + 50_000), from_ms(NOON_MS + 50_000)),
+    }
+
+
 def test_a_lift_that_makes_up_boots_fills_nothing(ledger: Ledger) -> None:
     for number in range(BOOTS_MAX + 5):
-        ledger.note(numbers(1, boot=f"b{number}", at_s=number))
+        ledger.note(numbers(1, 3, boot=f"b{number}", at_s=number))
     ledger.fold()
     known = ledger.of("L1")
     assert (len(known.boots), known.boots_forgotten, known.reboots) == (BOOTS_MAX, 5, BOOTS_MAX + 4)
+    assert (known.stored_forgotten, known.missing_forgotten) == (10, 5)
     assert known.boots[0].boot == "b5"
 
 
@@ -121,14 +162,56 @@ def test_numbers_without_sense_are_bounded_and_what_is_missing_is_still_counted(
     assert boot.stored + boot.unlisted_missing + len(boot.gaps) == boot.last_seq - boot.first_seq + 1
 
 
+def test_a_lift_of_which_every_second_message_is_refused_misses_none(ledger: Ledger) -> None:
+    for start in range(0, 4 * SPANS_MAX, 1_000):
+        seqs = range(start, start + 1_000)
+        ledger.note(LedgerBatch.of([said(seq) for seq in seqs if seq % 2], [refused(s) for s in seqs if not s % 2]))
+    ledger.fold()
+    (boot,) = ledger.of("L1").boots
+    assert (boot.gaps, boot.unlisted_missing) == ([], 0)
+    assert (boot.stored, boot.quarantined, boot.duplicates) == (2 * SPANS_MAX, 2 * SPANS_MAX, 0)
+
+
 def test_a_fold_takes_large_backlogs_in_pieces(ledger: Ledger, engine: Engine) -> None:
-    for start in range(0, FOLD_BOOTS_MAX + 2_000, 2_000):
-        ledger.note(LedgerBatch.of([said(1, lift_id=f"L{start + number}") for number in range(2_000)], []))
-    ledger.note(LedgerBatch.of([said(2, lift_id="L7"), said(3, lift_id="L7")], []))
-    assert ledger.fold() == FOLD_BOOTS_MAX // 2_000 + 2
+    for batch in range(3):
+        many = [said(batch, lift_id=f"L{number}") for number in range(2 * FOLD_BOOTS_MAX)]
+        ledger.note(LedgerBatch.of(many, []))
+    assert ledger.fold() == 3 * PARTS
     with engine.connect() as connection:
         assert connection.execute(sa.select(sa.func.count()).select_from(pending)).scalar() == 0
     assert ledger.of("L7").boots[0].stored == 3
+
+
+def test_processes_that_note_and_fold_at_once_lose_and_double_nothing(ledger: Ledger, engine: Engine) -> None:
+    lifts, rounds = 40, 12
+
+    def work(worker: int) -> None:
+        own = Ledger(engine)
+        for number in range(rounds):
+            seq = number * 3 + worker
+            own.note(LedgerBatch.of([said(seq, lift_id=f"L{lift}") for lift in range(lifts)], []))
+            own.fold()
+
+    with ThreadPoolExecutor(3) as workers:
+        list(workers.map(work, range(3)))
+    while ledger.fold():
+        pass
+    for lift in range(lifts):
+        (boot,) = ledger.of(f"L{lift}").boots
+        assert (boot.stored, boot.duplicates, boot.gaps) == (3 * rounds, 0, [])
+
+
+def test_a_fold_that_fails_in_the_middle_has_done_nothing(ledger: Ledger, engine: Engine) -> None:
+    ledger.note(numbers(1, 2, 5))
+    with engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE ledger_boot RENAME TO away"))
+    with pytest.raises(sa.exc.DBAPIError):
+        ledger.fold()
+    with engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE away RENAME TO ledger_boot"))
+    ledger.fold()
+    (boot,) = ledger.of("L1").boots
+    assert (boot.stored, boot.duplicates, boot.gaps) == (3, 0, [(3, 4)])
 
 
 NUMBERS = itertools.count()
@@ -158,21 +241,3 @@ def test_any_batches_in_any_order_end_in_what_plain_sets_say(
         assert boot.duplicates == sum(times - 1 for times in Counter(seq for seq, ok in own if ok).values())
         assert {seq for first, last in boot.gaps for seq in range(first, last + 1)} == missing
     assert len(ledger.of(lift_id).boots) == len({name for name, _, _ in events})
-
-
-SPANS = st.sets(st.integers(0, 40))
-
-
-@given(SPANS, SPANS)
-def test_spans_are_sets_of_numbers(one: set[int], other: set[int]) -> None:
-    def members(spans: Sequence[Span]) -> set[int]:
-        return {number for span in spans for number in range(span.first, span.last + 1)}
-
-    both = joined(spans_of(one, 5), spans_of(other, 3))
-    assert members(both) == one | other
-    assert without(spans_of(one, 5), spans_of(other, 3)) == len(one - other)
-    assert all(above.first > below.last + 1 for below, above in itertools.pairwise(both))
-    assert sum(gap.length for gap in gaps_of(both)) == (
-        max(one | other) - min(one | other) + 1 - len(one | other) if both else 0
-    )
-    assert bounded(both) == (both, 0)

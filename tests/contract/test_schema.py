@@ -17,6 +17,7 @@ TABLE_MODULES = (
     "ingest.controller_clocks",
     "ingest.fleet_register",
     "ingest.quarantine",
+    "ingest.ledger",
     "analytics.findings",
     "alerts.journal",
 )

@@ -13,7 +13,8 @@ def upgrade() -> None:
     """Make the tables of the ledger."""
     op.create_table(
         "ledger_pending",
-        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+        sa.Column("part", sa.SmallInteger, nullable=False, index=True),
         sa.Column("content", sa.LargeBinary, nullable=False),
         sqlite_autoincrement=True,
     )
@@ -25,6 +26,7 @@ def upgrade() -> None:
         sa.Column("last_received_ms", sa.BigInteger, nullable=False),
         sa.Column("duplicates", sa.BigInteger, nullable=False),
         sa.Column("unlisted_missing", sa.BigInteger, nullable=False),
+        sa.Column("unlisted_quarantined", sa.BigInteger, nullable=False),
         sa.Column("missing", sa.BigInteger, nullable=False, index=True),
         sa.Column("stored_spans", sa.LargeBinary, nullable=False),
         sa.Column("quarantined_spans", sa.LargeBinary, nullable=False),
@@ -34,6 +36,8 @@ def upgrade() -> None:
         sa.Column("lift_id", sa.String(64), primary_key=True),
         sa.Column("unnumbered", sa.BigInteger, nullable=False),
         sa.Column("boots_forgotten", sa.BigInteger, nullable=False),
+        sa.Column("stored_forgotten", sa.BigInteger, nullable=False),
+        sa.Column("missing_forgotten", sa.BigInteger, nullable=False),
     )
 
 
