@@ -158,7 +158,13 @@ def import_(
     parts = _parts(_settings(config))
     try:
         report = import_history(
-            folder, parts.register, parts.store, history_intake(parts), parts.quarantine, parts.clock.now()
+            folder,
+            parts.register,
+            parts.store,
+            history_intake(parts),
+            parts.quarantine,
+            parts.clock.now(),
+            parts.ledger,
         )
     except (HistoryError, StoreUnavailableError) as error:
         _tell(str(error))

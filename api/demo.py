@@ -87,7 +87,13 @@ def _register_fleet(parts: Parts, options: DemoOptions) -> None:
         fleet = ("--lifts", str(options.lifts), "--seed", str(options.seed))
         subprocess.run(_simulator(*fleet, "--register-files", folder), check=True)  # noqa: S603 - our own program
         import_history(
-            Path(folder), parts.register, parts.store, history_intake(parts), parts.quarantine, parts.clock.now()
+            Path(folder),
+            parts.register,
+            parts.store,
+            history_intake(parts),
+            parts.quarantine,
+            parts.clock.now(),
+            parts.ledger,
         )
 
 

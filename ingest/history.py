@@ -2,7 +2,7 @@
 
 A line that cannot be used is a value, not an exception: it is reported with file and line, and the lines after it go
 on. What is read is written in batches, so that a history of any length fits into memory. Taking the same history in
-twice changes nothing, but that the quarantine counts what it is given again.
+twice changes nothing, but that quarantine and ledger count what they are given again.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -29,6 +29,7 @@ from ingest.history_files import (
     read_table,
 )
 from ingest.intake import FUTURE_MAX, UNKNOWN_LIFT, Intake, UnknownLift
+from ingest.ledger import Ledger, LedgerBatch
 from ingest.messages import Message
 from ingest.quarantine import Quarantine, Quarantined, refused_later
 from ingest.telemetry_store import StoreRefusedError, TelemetryStore, storable_key_ns
@@ -37,6 +38,8 @@ from ingest.wire import Reason
 PROBLEMS_MAX = 100
 BATCH = 5_000
 QUARANTINE_BATCH = 100
+# The ledger is folded as often as this, so that what it has noted does not grow with the history.
+FLUSHES_A_FOLD = 20
 MESSAGE_FILES = ("messages.ndjson", "messages.ndjson.gz")
 
 _T = TypeVar("_T")
@@ -73,14 +76,21 @@ _COUNTS = ("lifts", "outages", "outages_new", "visits", "visits_new", "messages"
 
 
 def import_history(
-    folder: Path, register: FleetRegister, store: TelemetryStore, intake: Intake, quarantine: Quarantine, now: datetime
+    folder: Path,
+    register: FleetRegister,
+    store: TelemetryStore,
+    intake: Intake,
+    quarantine: Quarantine,
+    now: datetime,
+    ledger: Ledger,
 ) -> ImportReport:
     """Take in the history in `folder`: lifts first, then what happened to them.
 
     What a file leaves open about a lift that is registered stays as it is, and so does a certificate that an
     inspection on record has set. Messages go through `intake`, which should allow any age; they are old news, whatever
     their age (`late`), and what intake refuses goes to quarantine. What speaks of a lift that is not registered is a
-    problem of its line.
+    problem of its line. The numbers of the messages count in `ledger`, so that a buffer that is read out at the site
+    closes gaps; what is missing between them is told there, but was never expected.
 
     Raises:
         HistoryError: the folder holds no `lifts.csv`.
@@ -98,12 +108,13 @@ def import_history(
     for visits in _known_batches(folder, VISITS, profiles, report, now):
         report.counts["visits"] += len(visits)
         report.counts["visits_new"] += register.add_visits(visits)
-    taker = _MessageTaker(store, intake, quarantine, profiles, report, to_ms(now))
+    taker = _MessageTaker(store, intake, quarantine, ledger, profiles, report, to_ms(now))
     for name in MESSAGE_FILES:
         if (folder / name).is_file():
             for line in _without_problems(read_messages(folder / name), report):
                 taker.take(line.value)
     taker.flush()
+    ledger.fold()
     return report
 
 
@@ -187,14 +198,16 @@ class _MessageTaker:
         store: TelemetryStore,
         intake: Intake,
         quarantine: Quarantine,
+        ledger: Ledger,
         profiles: Mapping[str, str | None],
         report: ImportReport,
         received_ms: int,
     ) -> None:
-        self._store, self._intake, self._quarantine = store, intake, quarantine
+        self._store, self._intake, self._quarantine, self._ledger = store, intake, quarantine, ledger
         self._profiles, self._report, self._received_ms = profiles, report, received_ms
         self._accepted: list[Message] = []
         self._refused: list[Quarantined] = []
+        self._flushes = 0
 
     def take(self, line: MessageLine) -> None:
         taken = self._intake.take(line.topic, line.content, self._received_ms, self._profile_of)
@@ -212,6 +225,10 @@ class _MessageTaker:
     def flush(self) -> None:
         self._store.write(self._accepted)
         self._quarantine.add(self._refused)
+        self._ledger.note(LedgerBatch.of(self._accepted, self._refused, is_history=True))
+        self._flushes += 1
+        if self._flushes % FLUSHES_A_FOLD == 0:
+            self._ledger.fold()
         self._report.counts["messages"] += len(self._accepted)
         self._report.counts["messages_refused"] += len(self._refused)
         self._accepted, self._refused = [], []

@@ -11,6 +11,7 @@ from ingest.fleet import Inspection, InspectionOutcome, Lift, Outage, OutageKind
 from ingest.fleet_register import FleetRegister
 from ingest.history import PROBLEMS_MAX, HistoryError, ImportReport, import_history
 from ingest.intake import Intake, IntakeLimits
+from ingest.ledger import Ledger
 from ingest.messages import Kind, Message
 from ingest.quarantine import Quarantine
 from ingest.telemetry_store import MemoryTelemetryStore
@@ -28,11 +29,14 @@ class Importer:
         self.register = FleetRegister(engine)
         self.store = MemoryTelemetryStore()
         self.quarantine = Quarantine(engine)
+        self.ledger = Ledger(engine)
         self.folder = folder
 
     def take(self, folder: Path | None = None, now: datetime = NOW) -> ImportReport:
         intake = Intake({}, IntakeLimits(age_max_ms=None))
-        return import_history(folder or self.folder, self.register, self.store, intake, self.quarantine, now)
+        return import_history(
+            folder or self.folder, self.register, self.store, intake, self.quarantine, now, self.ledger
+        )
 
     def write(self, **files: str) -> None:
         """Write files by the first part of their names; one lift is registered where no lifts are given."""
@@ -150,6 +154,16 @@ def test_taking_a_history_in_twice_changes_nothing(importer: Importer) -> None:
     report = importer.take(SMALL, now=NOW + timedelta(days=1))
     assert (importer.register.lifts(), importer.outages(), importer.visits(), importer.messages()) == before
     assert (report.counts["outages"], report.counts["outages_new"], report.counts["visits_new"]) == (6, 0, 0)
+
+
+def test_the_numbers_of_a_history_count_in_the_ledger(importer: Importer) -> None:
+    good = '{{"topic": "lifts/v1/L1/counters", "payload": {{"at": 1700000000000, "seq": {}, "boot": "b"}}}}\n'
+    importer.write(messages="".join(good.format(seq) for seq in (1, 2, 4)))
+    for times in (1, 2):
+        importer.take()
+        (boot,) = importer.ledger.of("L1").boots
+        assert (boot.stored, boot.gaps, boot.duplicates) == (3, [(3, 3)], 3 * (times - 1))
+    assert importer.ledger.open_gaps(NOW + timedelta(days=30), timedelta(hours=1)) == []
 
 
 def test_a_folder_without_lifts_is_no_history(importer: Importer) -> None:
