@@ -14,7 +14,7 @@ from api.auth import Access, AccessMiddleware
 from api.console import pages
 from api.guard import SECURITY_HEADERS, BodyLimitMiddleware, SecurityHeadersMiddleware
 from api.problems import Problem, add_problem_handlers
-from api.routes import alerts, findings, health, lifts, quarantine, records, telemetry, work_orders
+from api.routes import alerts, findings, health, ledger, lifts, quarantine, records, telemetry, work_orders
 from api.service import Service
 
 API_PREFIX = "/api/v1"
@@ -23,6 +23,7 @@ _SUMMARY = "Lift (elevator) monitoring: lifts, telemetry, findings, alerts and w
 _ROUTERS = (
     lifts.router,
     telemetry.router,
+    ledger.router,
     findings.router,
     alerts.router,
     work_orders.router,

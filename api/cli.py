@@ -14,6 +14,7 @@ import typer
 from analytics.regimes import REGIMES
 from api.composition import MIGRATIONS, Parts, history_intake, make_replay, open_parts
 from api.demo import DemoOptions, run_demo
+from api.ledger_view import ledger_lines, ledger_view
 from api.serve import Role, Serving
 from api.settings import Settings, SettingsError, given_settings, load_settings, unknown_variables
 from ingest.broker_embedded import EmbeddedBrokerError
@@ -185,7 +186,7 @@ def assess(
     lift: Annotated[list[str] | None, typer.Option(help="Only these lifts.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print a JSON array of findings.")] = False,  # noqa: FBT002
 ) -> None:
-    """Repeated faults, repeat repairs and what is due, as of any instant."""
+    """Repeated faults, repeat repairs, what is due and what is missing, as of any instant."""
     parts = _parts(_settings(config))
     try:
         findings = parts.assessment.assess(_instant(as_of) if as_of else parts.clock.now(), lift or None)
@@ -226,6 +227,29 @@ def _selection(reason: Reason | None, lift: str | None, since: str | None, until
         since=_instant(since, "--since") if since else None,
         until=_instant(until, "--until") if until else None,
     )
+
+
+@app.command()
+def ledger(
+    lift_id: Annotated[str, typer.Argument(metavar="LIFT", help="The lift's id.")],
+    config: Config = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the ledger as the API tells it.")] = False,  # noqa: FBT002
+) -> None:
+    """Which of a lift's messages are here: stored n of n, and the gaps."""
+    parts = _parts(_settings(config))
+    try:
+        is_known = parts.register.find(lift_id) is not None
+        found = parts.ledger.of(lift_id)
+    finally:
+        parts.close()
+    if not is_known:
+        _tell(f"not registered: {lift_id}")
+        raise typer.Exit(1)
+    if json:
+        sys.stdout.write(ledger_view(found).model_dump_json(indent=1) + "\n")
+        return
+    for line in ledger_lines(found):
+        sys.stdout.write(line + "\n")
 
 
 @quarantine_app.command("list")

@@ -101,6 +101,7 @@ class Serving:
             store=parts.store,
             quarantine=parts.quarantine,
             replay=make_replay(parts),
+            ledger=parts.ledger,
             journal=parts.journal,
             desk=parts.desk,
             findings=parts.findings,

@@ -10,6 +10,7 @@ from analytics.findings import FindingBook
 from ingest.clock import Clock
 from ingest.faults import ControllerProfile
 from ingest.fleet_register import FleetRegister
+from ingest.ledger import Ledger
 from ingest.quarantine import Quarantine
 from ingest.replay import Replay
 from ingest.telemetry_store import TelemetryStore
@@ -28,6 +29,7 @@ class Service:
     store: TelemetryStore
     quarantine: Quarantine
     replay: Replay
+    ledger: Ledger
     journal: Journal
     desk: Desk
     findings: FindingBook

@@ -24,6 +24,7 @@ from ingest.faults import load_profiles
 from ingest.fleet import Lift
 from ingest.fleet_register import FleetRegister
 from ingest.intake import Intake
+from ingest.ledger import Ledger
 from ingest.messages import Body, Fault, Kind, Message, State
 from ingest.quarantine import Quarantine
 from ingest.replay import Replay
@@ -146,6 +147,7 @@ def service_on(engine: Engine, clock: ManualClock, store: TelemetryStore) -> Ser
         store=store,
         quarantine=quarantine,
         replay=Replay(quarantine, Intake(profiles), register, clock, keep=store.write),
+        ledger=Ledger(engine),
         journal=journal,
         desk=Desk(journal, register, RuleBook.load()),
         findings=FindingBook(engine),

@@ -110,6 +110,25 @@ def test_good_settings_are_shown_without_secrets_and_misspelt_ones_warned_of(lif
     assert "LIFTWATCH_API_TOKN" in shown.stderr
 
 
+def test_the_ledger_of_an_imported_lift_is_told_in_words_and_as_json(liftwatch: Command, history: Path) -> None:
+    lines = [
+        {"topic": "lifts/v1/E1/counters", "payload": {"at": "2014-06-24T08:00:00Z", "seq": seq, "boot": "b"}}
+        for seq in (1, 2, 5)
+    ]
+    (history / "messages.ndjson").write_text("\n".join(json.dumps(line) for line in lines))
+    liftwatch("import", str(history))
+    assert "boot b: stored 3 of 5, gaps: 3-4" in liftwatch("ledger", "E1").stdout
+    told = json.loads(liftwatch("ledger", "E1", "--json").stdout)
+    assert (told["lift_id"], told["boots"][0]["stored"], told["boots"][0]["gaps"]) == ("E1", 3, [[3, 4]])
+    assert json.loads(liftwatch("assess", "--as-of", "2099-01-01T00:00:00Z", "--lift", "E1", "--json").stdout) == []
+
+
+def test_a_lift_that_nobody_registered_has_no_ledger(liftwatch: Command) -> None:
+    refused = liftwatch("ledger", "E9")
+    assert refused.exit_code == 1
+    assert "E9" in refused.stderr
+
+
 def test_an_empty_quarantine_lists_nothing_and_migrating_twice_is_harmless(liftwatch: Command) -> None:
     assert liftwatch("migrate").exit_code == 0
     assert liftwatch("migrate").exit_code == 0
