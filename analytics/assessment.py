@@ -19,6 +19,7 @@ from analytics.findings import Finding
 from analytics.occurrences import Occurrence, joined, occurrences, outage_occurrences
 from analytics.recurrence import repeat_repairs, repeated_faults
 from analytics.regimes import duties_of
+from analytics.reporting import Reports, reporting_findings
 from analytics.settings import AssessmentSettings
 from ingest.clock import from_ms, to_ms
 from ingest.fleet import Inspection, Outage, Visit, VisitKind
@@ -26,7 +27,7 @@ from ingest.fleet_register import FleetRegister, RegisteredLift, UnknownLiftErro
 from ingest.messages import Kind, Message
 from ingest.telemetry_store import TelemetryStore
 
-__all__ = ["Assessment", "AssessmentSettings"]
+__all__ = ["Assessment", "AssessmentSettings", "Reports"]
 
 # Read before the window begins, so that a fault that is only said again inside it is not taken for a new one.
 _SAID_BEFORE = timedelta(days=1)
@@ -45,12 +46,17 @@ class Assessment:
     """Assesses lifts as of any instant. Keeps nothing: the same data give the same findings."""
 
     def __init__(
-        self, register: FleetRegister, store: TelemetryStore, settings: AssessmentSettings | None = None
+        self,
+        register: FleetRegister,
+        store: TelemetryStore,
+        settings: AssessmentSettings | None = None,
+        reports: Reports | None = None,
     ) -> None:
-        """Read from `register` and `store`, and judge by `settings`."""
+        """Read from `register`, `store` and, of how lifts report, `reports`; judge by `settings`."""
         self._register = register
         self._store = store
         self._settings = settings or AssessmentSettings()
+        self._reports = reports or Reports()
 
     def assess(self, as_of: datetime, lift_ids: Sequence[str] | None = None) -> list[Finding]:
         """Return the findings of the lifts (all where None) as of an instant, ordered by lift, kind and code.
@@ -66,6 +72,9 @@ class Assessment:
         findings = repeated_faults(known.occurrences, as_of, self._settings)
         findings += repeat_repairs(known.occurrences, known.visits, as_of, self._settings)
         findings += self._due(known, as_of)
+        assessed = {item.lift.lift_id for item in known.lifts}
+        one_by_one = lift_ids is not None
+        findings += reporting_findings(self._reports, assessed, as_of, self._settings, one_by_one=one_by_one)
         return sorted(findings, key=lambda item: (item.lift_id, item.kind.value, item.code or ""))
 
     def _read(self, as_of: datetime, lift_ids: Sequence[str] | None) -> _Known:

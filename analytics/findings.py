@@ -54,6 +54,9 @@ class FindingKind(StrEnum):
     INSPECTION_DUE = "inspection-due"
     INSPECTION_OVERDUE = "inspection-overdue"
     NO_VALID_CERTIFICATE = "no-valid-certificate"
+    MESSAGES_MISSING = "messages-missing"
+    FLOODING = "flooding"
+    CLOCK_WRONG = "clock-wrong"
 
 
 class Finding(Struct, frozen=True, kw_only=True):

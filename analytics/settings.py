@@ -1,10 +1,12 @@
 """The limits that an owner may move; what they mean stands with the rules that use them."""
 
+from datetime import timedelta
+
 from msgspec import Struct
 
 
 class AssessmentSettings(Struct, frozen=True, kw_only=True):
-    """From when on a fault counts as repeated, a repair as one that did not hold, and a visit as due soon.
+    """From when on a fault counts as repeated, a repair as not holding, a visit as due soon, a message as missing.
 
     `visit_due_soon_days` None: as the lift's regime says.
 
@@ -16,6 +18,7 @@ class AssessmentSettings(Struct, frozen=True, kw_only=True):
     repeated_fault_days: int = 7
     repeat_repair_days: int = 30
     visit_due_soon_days: int | None = None
+    gap_open_s: float = 3_600.0
 
     def __post_init__(self) -> None:
         """Refuse what would find everything or nothing."""
@@ -25,3 +28,11 @@ class AssessmentSettings(Struct, frozen=True, kw_only=True):
         if self.visit_due_soon_days is not None and self.visit_due_soon_days < 0:
             message = "visit_due_soon_days is at least 0"
             raise ValueError(message)
+        if self.gap_open_s <= 0:
+            message = "gap_open_s is above 0"
+            raise ValueError(message)
+
+    @property
+    def gap_open(self) -> timedelta:
+        """How long a number may be missing after a later one has come."""
+        return timedelta(seconds=self.gap_open_s)

@@ -11,13 +11,14 @@ import ingest
 from alerts.desk import Desk
 from alerts.journal import Journal
 from alerts.rules import RuleBook
-from analytics.assessment import Assessment
+from analytics.assessment import Assessment, Reports
 from analytics.findings import FindingBook
 from api.settings import Settings, SettingsError
 from ingest.clock import Clock
 from ingest.database import migrate, open_engine
 from ingest.faults import ControllerProfile, load_profiles
 from ingest.fleet_register import FleetRegister
+from ingest.floods import Floods
 from ingest.intake import Intake, IntakeLimits
 from ingest.ledger import Ledger, LedgerBatch
 from ingest.quarantine import Quarantine
@@ -68,6 +69,8 @@ def open_parts(settings: Settings, clock: Clock) -> Parts:
     migrate(engine, MIGRATIONS)
     register = FleetRegister(engine)
     journal = Journal(engine)
+    ledger = Ledger(engine)
+    reports = Reports(gaps=ledger, floods=Floods(engine))
     return Parts(
         settings=settings,
         clock=clock,
@@ -75,9 +78,9 @@ def open_parts(settings: Settings, clock: Clock) -> Parts:
         store=store,
         register=register,
         quarantine=Quarantine(engine, settings.quarantine_rows_max),
-        ledger=Ledger(engine),
+        ledger=ledger,
         findings=FindingBook(engine),
-        assessment=Assessment(register, store, settings.assessment),
+        assessment=Assessment(register, store, settings.assessment, reports),
         journal=journal,
         desk=Desk(journal, register, rules, settings.desk),
         profiles=profiles,

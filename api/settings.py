@@ -72,6 +72,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     repeated_fault_days: int = 7
     repeat_repair_days: int = 30
     quarantine_rows_max: int = ROWS_MAX
+    gap_open_s: float = 3_600.0
 
     def __repr__(self) -> str:
         """Name the settings without the secrets."""
@@ -114,11 +115,12 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     @property
     def assessment(self) -> AssessmentSettings:
-        """The limits of repeated faults and repeat repairs."""
+        """The limits of repeated faults, repeat repairs and missing messages."""
         return AssessmentSettings(
             repeated_fault_count_min=self.repeated_fault_count_min,
             repeated_fault_days=self.repeated_fault_days,
             repeat_repair_days=self.repeat_repair_days,
+            gap_open_s=self.gap_open_s,
         )
 
     @property

@@ -3,13 +3,16 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from sqlalchemy.engine import Engine
 
-from analytics.assessment import Assessment, AssessmentSettings
+from analytics.assessment import Assessment, AssessmentSettings, Reports
 from analytics.findings import Finding, FindingKind
 from ingest.clock import to_ms
 from ingest.fleet import Inspection, InspectionOutcome, Lift, Outage, OutageKind, Visit, VisitKind
 from ingest.fleet_register import FleetRegister, UnknownLiftError
-from ingest.messages import Fault, Kind, Message, Trip
+from ingest.floods import Flood
+from ingest.ledger import Ledger, LedgerBatch, OpenGap
+from ingest.messages import Counters, Fault, Kind, Message, Trip
 from ingest.telemetry_store import MemoryTelemetryStore
+from tests.unit.analytics.test_reporting import Offset
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -87,6 +90,29 @@ def test_faults_told_by_the_lift_and_by_an_outage_log_add_up(fleet: Fleet) -> No
     (finding,) = fleet.assess(4)
     assert (finding.value, finding.found_at, finding.as_of) == (3, at(3), at(4))
     assert [item["source"] for item in finding.evidence] == ["message", "message", "outage"]
+
+
+def test_messages_that_stay_missing_are_found_until_they_come(fleet: Fleet, sqlite_engine: Engine) -> None:
+    fleet.lift("L1")
+    ledger = Ledger(sqlite_engine)
+    assessment = Assessment(fleet.register, fleet.store, reports=Reports(gaps=ledger))
+
+    def hear(day: float, *seqs: int) -> None:
+        at_ms = to_ms(at(day))
+        said = [Message("L1", Kind.TRIP, at_ms, at_ms, Counters(at=at_ms, seq=seq, boot="b")) for seq in seqs]
+        ledger.note(LedgerBatch.of(said, []))
+
+    hear(1, 1, 2, 5)
+    hour = 1 / 24
+    assert assessment.assess(at(1 + 0.9 * hour)) == []
+    (finding,) = assessment.assess(at(1 + hour))
+    assert (finding.kind, finding.value, finding.found_at) == (FindingKind.MESSAGES_MISSING, 2, at(1 + hour))
+    hear(3, 4, 9)
+    (finding,) = assessment.assess(at(2), ["L1"])
+    assert finding.value == 1, "what came later fills, what was missed later does not count yet"
+    assert [item.value for item in assessment.assess(at(4))] == [4]
+    hear(5, 3, 6, 7, 8)
+    assert assessment.assess(at(2)) == assessment.assess(at(6)) == []
 
 
 def test_a_fault_at_the_very_instant_counts_and_one_after_it_does_not(fleet: Fleet) -> None:
@@ -261,4 +287,19 @@ def test_every_kind_of_finding_can_be_found(fleet: Fleet) -> None:
     build_a_mixed_fleet(fleet)
     fleet.lift("L3", "CN-2012", certificate_expires_on=date(2026, 4, 1))
     fleet.visit("L3", 4, VisitKind.MAINTENANCE)
-    assert {finding.kind for finding in fleet.assess(17)} == set(FindingKind)
+    reports = Reports(gaps=_Missing(), floods=_Missing(), clocks=_Missing())
+    found = Assessment(fleet.register, fleet.store, reports=reports).assess(at(17))
+    assert {finding.kind for finding in found} == set(FindingKind)
+
+
+class _Missing:
+    """Tells of a lift that reports badly in every way."""
+
+    def open_gaps(self, as_of: datetime, open_for: timedelta, lift_id: str | None = None) -> list[OpenGap]:
+        return [OpenGap(lift_id=lift_id or "L3", boot=None, first_seq=1, last_seq=1, seen_at=as_of - open_for)]
+
+    def between(self, since: datetime, until: datetime, lift_id: str | None = None) -> list[Flood]:
+        return [Flood(lift_id=lift_id or "L3", messages=1, first_at=since, last_at=until)]
+
+    def wrong(self, as_of: datetime) -> list[Offset]:
+        return [Offset(offset_ms=60_000, since=as_of, updated_at=as_of, lift_id="L3")]
