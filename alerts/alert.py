@@ -29,6 +29,7 @@ class AlertKind(StrEnum):
     BROKER_AWAY = "broker-away"
     STORE_AWAY = "store-away"
     SPOOL_FULL = "spool-full"
+    OWN_CLOCK = "own-clock"
 
 
 FINDING_KINDS: tuple[str, ...] = tuple(kind.value for kind in FindingKind)

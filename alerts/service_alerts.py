@@ -10,7 +10,6 @@ from alerts.alert_entries import NewAlert, change_alert, lock_open_alert
 from alerts.ringing import ring
 from alerts.rules import RuleBook
 
-SERVICE_KINDS = (AlertKind.BROKER_AWAY, AlertKind.STORE_AWAY, AlertKind.SPOOL_FULL)
 Conditions = Mapping[AlertKind, str | None]
 
 

@@ -73,8 +73,8 @@ class Assessment:
         findings += repeat_repairs(known.occurrences, known.visits, as_of, self._settings)
         findings += self._due(known, as_of)
         assessed = {item.lift.lift_id for item in known.lifts}
-        one_by_one = lift_ids is not None
-        findings += reporting_findings(self._reports, assessed, as_of, self._settings, one_by_one=one_by_one)
+        fleet_size = len(assessed) if lift_ids is None else len(self._register.profiles_of_lifts())
+        findings += reporting_findings(self._reports, assessed, as_of, self._settings, fleet_size=fleet_size)
         return sorted(findings, key=lambda item: (item.lift_id, item.kind.value, item.code or ""))
 
     def _read(self, as_of: datetime, lift_ids: Sequence[str] | None) -> _Known:

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from analytics.findings import EVIDENCE_MAX, Finding, FindingKind, rfc3339, said
 from analytics.settings import AssessmentSettings
+from ingest.controller_clocks import SAME_MS, WrongClock, own_clock_suspect
 from ingest.floods import Flood
 from ingest.intake import AGE_MAX
 from ingest.ledger import OpenGap
@@ -46,39 +47,10 @@ class Floods(Protocol):
         ...
 
 
-class ClockOffset(Protocol):
-    """How wrong a controller's clock is: `offset_ms` is what has to be added to it, positive where it is behind."""
-
-    @property
-    def lift_id(self) -> str:
-        """Whose clock."""
-        ...
-
-    @property
-    def boot(self) -> str | None:
-        """In which of its boots."""
-        ...
-
-    @property
-    def offset_ms(self) -> int:
-        """What has to be added to it."""
-        ...
-
-    @property
-    def since(self) -> datetime:
-        """From when on that is known."""
-        ...
-
-    @property
-    def updated_at(self) -> datetime:
-        """When it was estimated last."""
-        ...
-
-
 class Clocks(Protocol):
-    """What tells which controllers' clocks are wrong."""
+    """What tells which controllers' clocks are wrong: `ingest.controller_clocks.ControllerClocks`."""
 
-    def wrong(self, as_of: datetime) -> Sequence[ClockOffset]:
+    def wrong(self, as_of: datetime) -> Sequence[WrongClock]:
         """Return the clocks that were known to be wrong at `as_of`."""
         ...
 
@@ -92,9 +64,10 @@ class Reports(Struct, frozen=True, kw_only=True):
 
 
 def reporting_findings(
-    reports: Reports, lift_ids: set[str], as_of: datetime, settings: AssessmentSettings, *, one_by_one: bool
+    reports: Reports, lift_ids: set[str], as_of: datetime, settings: AssessmentSettings, *, fleet_size: int
 ) -> list[Finding]:
-    """Return what is wrong with the way in which lifts report; `one_by_one` reads each lift by itself."""
+    """Return what is wrong with the way in which lifts report; some of a fleet of `fleet_size` are read one by one."""
+    one_by_one = len(lift_ids) < fleet_size
     wanted: list[str | None] = [*sorted(lift_ids)] if one_by_one else [None]
     gaps: list[OpenGap] = []
     floods: list[Flood] = []
@@ -104,7 +77,8 @@ def reporting_findings(
         if reports.floods is not None:
             floods += reports.floods.between(as_of - FLOOD_WINDOW, as_of, lift_id)
     clocks = reports.clocks.wrong(as_of) if reports.clocks is not None else []
-    findings = messages_missing(gaps, as_of, settings) + flooding(floods, as_of) + clocks_wrong(clocks, as_of)
+    findings = messages_missing(gaps, as_of, settings) + flooding(floods, as_of)
+    findings += clocks_wrong(clocks, as_of, fleet_size=fleet_size)
     return [finding for finding in findings if finding.lift_id in lift_ids]
 
 
@@ -191,37 +165,37 @@ def flooding(floods: Iterable[Flood], as_of: datetime) -> list[Finding]:
     ]
 
 
-def clocks_wrong(clocks: Iterable[ClockOffset], as_of: datetime) -> list[Finding]:
+def clocks_wrong(clocks: Sequence[WrongClock], as_of: datetime, *, fleet_size: int) -> list[Finding]:
     """Return, by lift, that its clock is wrong: `value` is by how many seconds, `limit` what still counts as right.
 
-    Of several boots the one that was estimated last tells.
+    Where most of the fleet is off alike it is our own clock, of which the service has an alert of its own: that is
+    found of no lift.
     """
-    newest: dict[str, ClockOffset] = {}
-    for clock in clocks:
-        known = newest.get(clock.lift_id)
-        if known is None or known.updated_at < clock.updated_at:
-            newest[clock.lift_id] = clock
-    return [_clock_wrong(newest[lift_id], as_of) for lift_id in sorted(newest)]
+    shared_ms = own_clock_suspect(clocks, fleet_size)
+    own = [clock for clock in clocks if shared_ms is None or abs(clock.offset_ms - shared_ms) > SAME_MS]
+    return [_clock_wrong(clock, as_of) for clock in own]
 
 
-def _clock_wrong(clock: ClockOffset, as_of: datetime) -> Finding:
+def _clock_wrong(clock: WrongClock, as_of: datetime) -> Finding:
     offset_s = clock.offset_ms / 1_000
     side = "behind" if offset_s > 0 else "ahead of"
+    since = said(clock.established_at)
     return Finding(
         lift_id=clock.lift_id,
         kind=FindingKind.CLOCK_WRONG,
         as_of=as_of,
-        found_at=clock.since,
+        found_at=clock.established_at,
         value=abs(offset_s),
         limit=CLOCK_RIGHT_S,
-        reason=f"The controller's clock is {_time(abs(offset_s))} {side} ours since {said(clock.since)}",
+        reason=f"The controller's clock is {_time(abs(offset_s))} {side} ours, which is known since {since}",
         evidence=[
             {
                 "kind": "clock",
                 "boot": clock.boot,
                 "offset_s": offset_s,
-                "since": rfc3339(clock.since),
-                "updated_at": rfc3339(clock.updated_at),
+                "messages": clock.messages,
+                "established_at": rfc3339(clock.established_at),
+                "confirmed_at": rfc3339(clock.confirmed_at),
             }
         ],
     )

@@ -15,6 +15,7 @@ from analytics.assessment import Assessment, Reports
 from analytics.findings import FindingBook
 from api.settings import Settings, SettingsError
 from ingest.clock import Clock
+from ingest.controller_clocks import ControllerClocks
 from ingest.database import migrate, open_engine
 from ingest.faults import ControllerProfile, load_profiles
 from ingest.fleet_register import FleetRegister
@@ -41,6 +42,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     register: FleetRegister
     quarantine: Quarantine
     ledger: Ledger
+    clocks: ControllerClocks
     findings: FindingBook
     assessment: Assessment
     journal: Journal
@@ -70,7 +72,8 @@ def open_parts(settings: Settings, clock: Clock) -> Parts:
     register = FleetRegister(engine)
     journal = Journal(engine)
     ledger = Ledger(engine)
-    reports = Reports(gaps=ledger, floods=Floods(engine))
+    clocks = ControllerClocks(engine)
+    reports = Reports(gaps=ledger, floods=Floods(engine), clocks=clocks)
     return Parts(
         settings=settings,
         clock=clock,
@@ -79,6 +82,7 @@ def open_parts(settings: Settings, clock: Clock) -> Parts:
         register=register,
         quarantine=Quarantine(engine, settings.quarantine_rows_max),
         ledger=ledger,
+        clocks=clocks,
         findings=FindingBook(engine),
         assessment=Assessment(register, store, settings.assessment, reports),
         journal=journal,

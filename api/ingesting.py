@@ -14,7 +14,7 @@ from alerts.service_alerts import Conditions
 from api.composition import Parts
 from ingest.broker_paho import PahoBroker
 from ingest.clock import monotonic_s
-from ingest.controller_clocks import ControllerClocks
+from ingest.controller_clocks import own_clock_suspect
 from ingest.database import DATABASE_AWAY
 from ingest.flow import Flow
 from ingest.intake import Intake
@@ -44,15 +44,14 @@ class Ingesting:
         )
         self.recorder = Recorder(parts.store, self.spool, parts.clock, self._quarantine)
         self.keeper = Keeper(self.broker, self.recorder, parts.quarantine, parts.ledger)
-        clocks = ControllerClocks(parts.engine)
         self.worker = IngestWorker(
             self.broker,
-            Intake(parts.profiles, settings.intake_limits, clocks.offset_ms),
+            Intake(parts.profiles, settings.intake_limits, parts.clocks.offset_ms),
             Fleet(parts.register, parts.clock, welcomes_strangers=settings.auto_register),
             self.keeper,
             observers=[parts.desk.observe],
             flow=Flow(settings.quota),
-            clocks=clocks,
+            clocks=parts.clocks,
         )
         self._threads: dict[str, threading.Thread] = {}
         self._stopping = threading.Event()
@@ -94,6 +93,7 @@ class Ingesting:
         return {
             AlertKind.BROKER_AWAY: _lasting(self.broker.trouble() or "no connection", self._unheard_since, now),
             AlertKind.STORE_AWAY: _lasting("it does not answer", away_since, now),
+            AlertKind.OWN_CLOCK: self._own_clock(now),
             AlertKind.SPOOL_FULL: trouble and f"{trouble}; {spool.messages:,} messages wait in the spool",
         }
 
@@ -115,6 +115,13 @@ class Ingesting:
             "broker_connected": self.broker.connected_since() is not None,
             "store_away": self.recorder.away_since() is not None,
         }
+
+    def _own_clock(self, now: datetime) -> str | None:
+        fleet_size = len(self.worker.fleet.profiles)
+        offset_ms = own_clock_suspect(self._parts.clocks.wrong(now), fleet_size)
+        if offset_ms is None:
+            return None
+        return f"most lifts are {abs(offset_ms) / 1000:.0f} s {'behind' if offset_ms > 0 else 'ahead'}, all alike"
 
     def _fold(self) -> None:
         """Fold the ledger again and again, with pauses that leave it to the alarms nine tenths of the time."""

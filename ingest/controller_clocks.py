@@ -218,23 +218,6 @@ def own_clock_suspect(wrong: Sequence[WrongClock], lifts: int) -> int | None:
     return None
 
 
-def reason_of(clock: WrongClock, shared_ms: int | None = None) -> str:
-    """Return why a clock is called wrong, for a person; `shared_ms` is what `own_clock_suspect` found."""
-    direction = "behind" if clock.offset_ms > 0 else "ahead"
-    said = f"its clock is {_span(clock.offset_ms)} {direction}, by {clock.messages} messages"
-    if shared_ms is None or abs(clock.offset_ms - shared_ms) > SAME_MS:
-        return said
-    return f"{said}; most lifts show the same, so look at Liftwatch's own clock and the way to it first"
-
-
-def _span(offset_ms: int) -> str:
-    seconds = abs(offset_ms) // 1000
-    for size, name in ((86_400, "days"), (3_600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:,.1f} {name}"
-    return f"{seconds} s"
-
-
 def _written(connection: Connection, change: _Change) -> int | None:
     """Write one change; return the offset that holds, which is another worker's where that was quicker."""
     table = controller_clock

@@ -111,7 +111,7 @@ class IngestWorker:
         """Take from `broker`; `observers` see a batch before `keeper` does: alarms never wait for a store."""
         self._broker = broker
         self._intake = intake
-        self._fleet = fleet
+        self.fleet = fleet
         self._keeper = keeper
         self._observers = observers
         self._flow = flow or Flow()
@@ -148,7 +148,7 @@ class IngestWorker:
 
     def _learn(self, lift_ids: set[str]) -> None:
         """Have in memory what judging needs, so that it asks no database."""
-        self._fleet.learn(lift_ids)
+        self.fleet.learn(lift_ids)
         if self._clocks is not None:
             self._clocks.tick(monotonic_s())
 
@@ -190,7 +190,7 @@ class IngestWorker:
 
     def _plain(self, delivery: Delivery, topic: Topic) -> list[Message] | None:
         """Return what nearly every delivery holds, quickly; None where it has to be looked at closer."""
-        if isinstance(topic, Reason) or topic[0] not in self._fleet.profiles:
+        if isinstance(topic, Reason) or topic[0] not in self.fleet.profiles:
             return None
         if self._clocks is not None and self._clocks.watches(topic[0]):
             return None
@@ -200,7 +200,7 @@ class IngestWorker:
         return messages
 
     def _observe(self, accepted: Sequence[Message], observable: Sequence[Message]) -> None:
-        self.counts.lifts_registered += self._fleet.register_strangers(accepted)
+        self.counts.lifts_registered += self.fleet.register_strangers(accepted)
         for observe in self._observers:
             observe(observable)
         if self._clocks is not None:
@@ -208,7 +208,7 @@ class IngestWorker:
 
     def _taken(self, delivery: Delivery, topic: Topic) -> Taken:
         """Return what a delivery held; the whole of it goes to quarantine where its lift has said too much."""
-        taken = self._intake.take(delivery.topic, delivery.payload, delivery.received_ms, self._fleet.profile_of)
+        taken = self._intake.take(delivery.topic, delivery.payload, delivery.received_ms, self.fleet.profile_of)
         count = len(taken.accepted) + len(taken.quarantined)
         late = sum(message.late for message in taken.accepted)
         if isinstance(topic, Reason) or self._flow.admits(topic[0], topic[1], count - late, late):

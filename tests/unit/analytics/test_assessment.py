@@ -6,13 +6,14 @@ from sqlalchemy.engine import Engine
 from analytics.assessment import Assessment, AssessmentSettings, Reports
 from analytics.findings import Finding, FindingKind
 from ingest.clock import to_ms
+from ingest.controller_clocks import WrongClock
 from ingest.fleet import Inspection, InspectionOutcome, Lift, Outage, OutageKind, Visit, VisitKind
 from ingest.fleet_register import FleetRegister, UnknownLiftError
 from ingest.floods import Flood
 from ingest.ledger import Ledger, LedgerBatch, OpenGap
 from ingest.messages import Counters, Fault, Kind, Message, Trip
 from ingest.telemetry_store import MemoryTelemetryStore
-from tests.unit.analytics.test_reporting import Offset
+from tests.unit.analytics.test_reporting import wrong_clock
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -301,5 +302,5 @@ class _Missing:
     def between(self, since: datetime, until: datetime, lift_id: str | None = None) -> list[Flood]:
         return [Flood(lift_id=lift_id or "L3", messages=1, first_at=since, last_at=until)]
 
-    def wrong(self, as_of: datetime) -> list[Offset]:
-        return [Offset(offset_ms=60_000, since=as_of, updated_at=as_of, lift_id="L3")]
+    def wrong(self, as_of: datetime) -> list[WrongClock]:  # noqa: ARG002 - always
+        return [wrong_clock(60_000, "L3")]

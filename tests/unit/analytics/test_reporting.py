@@ -1,11 +1,11 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from msgspec import Struct
 
 from analytics.findings import EVIDENCE_MAX, Finding, FindingKind
 from analytics.reporting import GAP_AGE_MAX, Reports, clocks_wrong, flooding, messages_missing, reporting_findings
 from analytics.settings import AssessmentSettings
+from ingest.controller_clocks import WrongClock
 from ingest.floods import Flood
 from ingest.ledger import OpenGap
 
@@ -21,14 +21,15 @@ def missing(*gaps: OpenGap) -> list[Finding]:
     return messages_missing(gaps, NOON, AssessmentSettings())
 
 
-class Offset(Struct, frozen=True, kw_only=True):
-    """As the clocks tell it."""
-
-    lift_id: str = "L1"
-    boot: str | None = "b"
-    offset_ms: int
-    since: datetime = NOON - HOUR
-    updated_at: datetime = NOON
+def wrong_clock(offset_ms: int, lift_id: str = "L1") -> WrongClock:
+    return WrongClock(
+        lift_id=lift_id,
+        boot="b",
+        offset_ms=offset_ms,
+        messages=8,
+        established_at=NOON - HOUR,
+        confirmed_at=NOON,
+    )
 
 
 class Known:
@@ -45,9 +46,9 @@ class Known:
         self.asked.append((since, until, lift_id))
         return [Flood(lift_id=lift_id or "L2", messages=7, first_at=since, last_at=until)]
 
-    def wrong(self, as_of: datetime) -> list[Offset]:
+    def wrong(self, as_of: datetime) -> list[WrongClock]:
         self.asked.append(as_of)
-        return [Offset(offset_ms=60_000), Offset(lift_id="L2", offset_ms=60_000)]
+        return [wrong_clock(60_000), wrong_clock(60_000, "L2")]
 
 
 def test_gaps_of_a_lift_are_one_finding_that_names_them() -> None:
@@ -93,22 +94,23 @@ def test_a_flood_tells_how_much_was_refused() -> None:
     [(7_200, "2 h behind ours"), (-90, "90 s ahead of ours"), (-600, "10 min ahead of ours"), (1.7e9, "days behind")],
 )
 def test_a_wrong_clock_tells_by_how_much_and_on_which_side(offset_s: float, words: str) -> None:
-    (finding,) = clocks_wrong([Offset(offset_ms=int(offset_s * 1000))], NOON)
+    (finding,) = clocks_wrong([wrong_clock(int(offset_s * 1000))], NOON, fleet_size=20)
     assert finding.kind is FindingKind.CLOCK_WRONG
     assert (finding.value, finding.limit, finding.found_at) == (abs(offset_s), 30, NOON - HOUR)
     assert words in finding.reason
 
 
-def test_of_several_boots_the_newest_estimate_tells() -> None:
-    old = Offset(boot="a", offset_ms=60_000, updated_at=NOON - HOUR)
-    (finding,) = clocks_wrong([Offset(boot="b", offset_ms=120_000), old], NOON)
-    assert finding.evidence[0]["boot"] == "b"
+def test_where_most_of_the_fleet_is_off_alike_no_lift_is_to_blame() -> None:
+    alike = [wrong_clock(7_200_000 + number, f"L{number:02}") for number in range(15)]
+    found = clocks_wrong([*alike, wrong_clock(-600_000, "M")], NOON, fleet_size=20)
+    assert [finding.lift_id for finding in found] == ["M"]
+    assert len(clocks_wrong(alike, NOON, fleet_size=40)) == 15
 
 
 def test_a_fleet_is_asked_for_at_once_and_strangers_are_left_out() -> None:
     known = Known()
     reports = Reports(gaps=known, floods=known, clocks=known)
-    found = reporting_findings(reports, {"L1", "L2"}, NOON, AssessmentSettings(gap_open_s=60), one_by_one=False)
+    found = reporting_findings(reports, {"L1", "L2"}, NOON, AssessmentSettings(gap_open_s=60), fleet_size=2)
     assert known.asked == [(NOON, timedelta(seconds=60), None), (NOON - HOUR, NOON, None), NOON]
     assert sorted((finding.lift_id, finding.kind.value) for finding in found) == [
         ("L1", "clock-wrong"),
@@ -122,13 +124,13 @@ def test_a_fleet_is_asked_for_at_once_and_strangers_are_left_out() -> None:
 def test_single_lifts_are_asked_for_one_by_one() -> None:
     known = Known()
     reports = Reports(gaps=known, floods=known, clocks=known)
-    found = reporting_findings(reports, {"L2"}, NOON, AssessmentSettings(), one_by_one=True)
+    found = reporting_findings(reports, {"L2"}, NOON, AssessmentSettings(), fleet_size=2)
     assert {finding.lift_id for finding in found} == {"L2"}
     assert known.asked == [(NOON, HOUR, "L2"), (NOON - HOUR, NOON, "L2"), NOON]
 
 
 def test_where_nothing_is_known_nothing_is_found() -> None:
-    assert reporting_findings(Reports(), {"L1"}, NOON, AssessmentSettings(), one_by_one=False) == []
+    assert reporting_findings(Reports(), {"L1"}, NOON, AssessmentSettings(), fleet_size=1) == []
 
 
 def test_a_gap_is_not_open_from_the_start() -> None:
