@@ -10,8 +10,10 @@ What is overridden is private to paho. `tests/unit/ingest/test_paho_client.py` s
 that has changed it fails there and not in service; `pyproject.toml` lets no newer one in than was tried.
 """
 
+import contextlib
 import select
 import socket
+import ssl
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from paho.mqtt.client import SocketLike
 
 READ_BYTES = 128 * 1024
+TLS_RECORD_BYTES_MAX = 16 * 1024
 # While there is no room in the queue, pings and acknowledgements go out this often.
 PAUSE_S = 0.25
 _SECOND_MS = 1_000
@@ -84,7 +87,7 @@ class BulkClient(Client):
         if not self._queue.wait_for_room(self._pause_s):
             return self._pause()
         try:
-            data = super()._sock_recv(READ_BYTES)
+            data = self._receive()
         except BlockingIOError:
             return MQTTErrorCode.MQTT_ERR_SUCCESS
         except OSError:
@@ -97,6 +100,20 @@ class BulkClient(Client):
         if self._bytes_held < self._bytes_needed:
             return MQTTErrorCode.MQTT_ERR_SUCCESS
         return self._deal_with(b"".join(self._parts))
+
+    def _receive(self) -> bytes:
+        data = super()._sock_recv(READ_BYTES)
+        if not isinstance(self._sock, ssl.SSLSocket):
+            return data
+        # TLS gives one record by one read, and brokers make a record of each packet.
+        records = [data]
+        size = len(data)
+        with contextlib.suppress(BlockingIOError):
+            while data and size < READ_BYTES:
+                data = super()._sock_recv(TLS_RECORD_BYTES_MAX)
+                records.append(data)
+                size += len(data)
+        return b"".join(records)
 
     def _pause(self) -> MQTTErrorCode:
         """Leave what has come with the socket, so that the broker has to wait; the connection stays alive.

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -152,9 +152,10 @@ class Mosquitto:
     It saves once a second and when it is stopped: `kill` loses what it was told in its last second.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Start a broker that keeps everything in `folder`."""
+    def __init__(self, folder: Path, settings: Sequence[str] = ()) -> None:
+        """Start a broker that keeps everything in `folder`; `settings` are further lines of its configuration."""
         self.host = HOST
+        self._settings = settings
         self._executable = find_program("mosquitto")
         self._folder = folder
         program, self.port = _start(self._launch, answers)
@@ -197,6 +198,7 @@ class Mosquitto:
             "max_queued_messages 0",
             "max_inflight_messages 0",
             "log_dest stdout",
+            *self._settings,
         ]
         configuration.write_text("\n".join(settings) + "\n")
         return Program([str(self._executable), "-c", str(configuration)], self._folder / "mosquitto.log")

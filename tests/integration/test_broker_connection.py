@@ -1,10 +1,12 @@
 """The connection to a real mosquitto: half-open, without room, shared, refused, and under a name used twice."""
 
 import contextlib
+import subprocess
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,7 +28,7 @@ from tests.integration.scripted_broker import (
     SUBACK_NOT_AUTHORIZED,
     ScriptedBroker,
 )
-from tests.servers import Mosquitto
+from tests.servers import Mosquitto, find_program
 
 PATIENCE_S = 40.0
 # With it a client pings after one second, and mosquitto drops one that is silent for four and a half.
@@ -121,6 +123,44 @@ def test_without_room_the_broker_waits_and_the_connection_lives(
         assert {delivery.connection for delivery in taken} == {1}
         assert broker.waiting() == 0
         assert broker.trouble() is None
+
+
+def test_it_stops_at_once_while_there_is_no_room(mosquitto: Mosquitto, publish: Callable[[range, int], None]) -> None:
+    with listening(mosquitto.url, queue_max=10) as broker:
+        until(broker.connected_since)
+        publish(range(1_000), 1_000)
+        until(lambda: broker.waiting() >= 10)
+        begun = time.monotonic()
+    assert time.monotonic() - begun < 3
+
+
+@pytest.fixture
+def secure_mosquitto(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mosquitto]:
+    """A broker with a certificate that this process trusts."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    new: list[str | Path] = [find_program("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*new, *names, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    server = Mosquitto(tmp_path, [f"certfile {certificate}", f"keyfile {key}"])
+    yield server
+    server.stop()
+
+
+def test_messages_of_every_size_come_through_tls(secure_mosquitto: Mosquitto) -> None:
+    url = f"mqtts://127.0.0.1:{secure_mosquitto.port}"
+    sizes = [0, 1, 200, 16_384, 200_000] * 40
+    sender = Client(CallbackAPIVersion.VERSION2)
+    sender.tls_set()
+    sender.connect(secure_mosquitto.host, secure_mosquitto.port)
+    sender.loop_start()
+    with listening(url, queue_bytes_max=1_000_000) as broker:
+        until(broker.connected_since)
+        for number, size in enumerate(sizes):
+            sender.publish("lifts/v1/L1/door", b"%d" % number + bytes(size), qos=1).wait_for_publish(PATIENCE_S)
+        assert numbers_of(take(broker, len(sizes), 7)) == list(range(len(sizes)))
+    sender.disconnect()
+    sender.loop_stop()
 
 
 def test_acknowledgements_of_any_portion_from_another_thread_let_go_of_exactly_those(
