@@ -14,6 +14,7 @@ import contextlib
 import select
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -75,10 +76,20 @@ class BulkClient(Client):
         self._bytes_held = 0
         self._bytes_needed = 0
         self._packet_for_paho = b""
+        self._settled = threading.Event()
 
     def acknowledge(self, mids: Sequence[int]) -> None:
         """Send the PUBACKs of these packet identifiers, in this order, behind those sent before; from any thread."""
         self._packet_queue(MessageType.PUBACK, pubacks(mids), 0, 1)
+
+    def settle(self, wait_s: float) -> None:
+        """Wait until the broker has dealt with all that was sent, at most `wait_s` seconds.
+
+        mosquitto forgets what it has not read of a connection that is closed: thousands of acknowledgements.
+        """
+        self._settled.clear()
+        self._send_pingreq()
+        self._settled.wait(wait_s)
 
     def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:  # noqa: ARG002 - paho's signature
         """Read once from the socket and deal with all packets that are complete; nothing while the queue is full."""
@@ -160,6 +171,10 @@ class BulkClient(Client):
         if not data:
             raise BlockingIOError
         return data
+
+    def _handle_pingresp(self) -> MQTTErrorCode:
+        self._settled.set()
+        return super()._handle_pingresp()
 
     def _handle_connack(self) -> MQTTErrorCode:
         result = super()._handle_connack()

@@ -27,6 +27,7 @@ KEEPALIVE_S = 10
 _PING_EARLIER_S = 2
 CONNECT_S_MAX = 5.0
 ANSWER_S_MAX = 5.0
+SETTLE_S_MAX = 1.0
 RECEIVE_MAXIMUM = 10_000
 SESSION_EXPIRY_S = 30 * 86_400
 _UNSUPPORTED_PROTOCOL = 132
@@ -110,6 +111,8 @@ class Connection:
         if not self._answered.wait(ANSWER_S_MAX):
             self._is_silent()
         self._over.wait()
+        if client.socket() is not None:
+            client.settle(SETTLE_S_MAX)
         client.disconnect()
         client.loop_stop()
 
