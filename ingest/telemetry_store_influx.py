@@ -242,8 +242,10 @@ class InfluxTelemetryStore:
                 return rows
             if row[:2] == ["name", "tags"]:
                 header = row
-            else:
+            elif len(row) == len(header):
                 rows.append(dict(zip(header, row, strict=True)))
+            else:
+                break  # no answer of InfluxDB: a proxy's page, or another server that only takes what is written
         message = (
             f"{self._target.server_url} gave no whole answer: is there a bucket {self._target.bucket},"
             " may the token read it, did the query take too long?"
@@ -263,7 +265,7 @@ class InfluxTelemetryStore:
                 _request_timeout=(CONNECT_MS_MAX, ANSWER_MS_MAX),
                 _return_http_data_only=True,
             )
-            text = answer.data.decode()
+            text = answer.data.decode(errors="replace")
         return (row for row in csv.reader(StringIO(text, newline="")) if row)
 
     @contextmanager
