@@ -73,7 +73,9 @@ def test_a_fault_in_the_settings_tells_what_to_check(
         store.write([DOOR])
 
 
-@pytest.mark.parametrize("body", [b'{"results":[{"statement_id":0}]}', b"<html>sign in,please</html>\n", b"\xff,\n", b""])
+@pytest.mark.parametrize(
+    "body", [b'{"results":[{"statement_id":0}]}', b"<html>sign in,please</html>\n", b"\xff,\n", b""]
+)
 @pytest.mark.parametrize("call", READS.values(), ids=READS)
 def test_an_answer_that_is_not_from_influxdb_is_unavailable(
     store: InfluxTelemetryStore, influx_gate: InfluxGate, call: Callable[[InfluxTelemetryStore], object], body: bytes

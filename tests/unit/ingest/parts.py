@@ -8,6 +8,7 @@ from sqlalchemy.engine import Engine
 
 from ingest.broker import MemoryBroker
 from ingest.clock import ManualClock, to_ms
+from ingest.controller_clocks import ControllerClocks
 from ingest.faults import load_profiles
 from ingest.fleet import Lift
 from ingest.fleet_register import FleetRegister
@@ -78,16 +79,18 @@ class Pipeline:
         self.register.register([Lift(lift_id="L1")], NOW)
         self.observed: list[Message] = []
         clock = ManualClock(NOW)
+        self.clocks = ControllerClocks(engine)
         self.spool = Spool(folder / "spool.sqlite", spool_bytes_max)
         self.recorder = Recorder(self.store, self.spool, clock, self._refuse)
         self.keeper = Keeper(self.broker, self.recorder, self.quarantine, self.ledger)
         self.worker = IngestWorker(
             self.broker,
-            Intake(load_profiles()),
+            Intake(load_profiles(), offset_of=self.clocks.offset_ms),
             Fleet(self.register, clock, welcomes_strangers=auto_register),
             self.keeper,
             observers=[self.observe],
             flow=Flow(quota),
+            clocks=self.clocks,
         )
 
     def observe(self, messages: Sequence[Message]) -> None:

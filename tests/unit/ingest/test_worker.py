@@ -226,3 +226,21 @@ def test_what_the_broker_retained_is_kept_but_only_a_last_will_is_observed(bench
     assert [getattr(message.body, "connected", None) for message in bench.observed] == [False]
     states = bench.store.messages("L1", Kind.STATE, NOW - timedelta(hours=1), NOW + timedelta(hours=1))
     assert len(states) == 2
+
+
+def test_a_clock_that_is_two_hours_behind_makes_no_live_alarm_old_news(bench: Pipeline) -> None:
+    behind_ms = 7_200_000
+
+    def say(kind: str, received_ms: int, seq: int, more: str) -> None:
+        content = f'{{"at": {received_ms - behind_ms}, "seq": {seq}, "boot": "b", {more}}}'
+        bench.broker.publish(f"lifts/v1/L1/{kind}", content.encode(), received_ms)
+        bench.step()
+
+    say("alarm", NOW_MS, 0, '"type": "button"')
+    assert [message.late for message in bench.observed] == [True], "one message proves nothing: it may be old"
+    for seq in range(1, 20):
+        say("door", NOW_MS + seq * 30_000, seq, '"floor": 1, "opening_ms": 2000, "closing_ms": 3000')
+    say("alarm", NOW_MS + 600_000, 20, '"type": "button"')
+    assert bench.observed[-1].late is False
+    assert bench.observed[-1].measured_ms == NOW_MS + 600_000 - behind_ms, "it is stored where its controller put it"
+    assert [clock.offset_ms for clock in bench.clocks.wrong(NOW + timedelta(hours=1))] == [behind_ms]
