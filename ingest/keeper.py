@@ -25,6 +25,8 @@ RETRY_S_MIN = 0.2
 RETRY_S_MAX = 15.0
 # Objects that wait to be kept: some 10 s of a fleet of 10,000 lifts at its peak, and 40 MiB at the most.
 WAITING_MAX = 30_000
+# What comes within this time is kept as one batch; nobody but the broker waits for it.
+LINGER_S = 0.05
 # Batches that wait are kept as one, so that a commit and a flush of acknowledgements serve them all.
 TOGETHER_MAX = 5_000
 
@@ -95,7 +97,7 @@ class Keeper:
 
     def run(self) -> None:
         """Work until `stop`, and then through what waits, unless that fails."""
-        while self.step(0.25) or not self._stopping.is_set():
+        while self.step(0.25, LINGER_S) or not self._stopping.is_set():
             pass
 
     def stop(self) -> None:
@@ -104,21 +106,25 @@ class Keeper:
         with self._changed:
             self._changed.notify_all()
 
-    def step(self, wait_s: float) -> int:
-        """Keep what waits, one batch of it; return how many deliveries were let go of."""
-        batch = self._next(wait_s)
+    def step(self, wait_s: float, linger_s: float = 0) -> int:
+        """Keep what waits, one batch of it; return how many deliveries were let go of. A small one waits for more."""
+        batch = self._next(wait_s, linger_s)
         if batch is None or not self._keep(batch):
             return 0
         self._broker.acknowledge(batch.deliveries)
         self.counts.deliveries_acknowledged += len(batch.deliveries)
         return len(batch.deliveries)
 
-    def _next(self, wait_s: float) -> Judged | None:
+    def _next(self, wait_s: float, linger_s: float) -> Judged | None:
         with self._changed:
             if not self._waiting:
                 self._changed.wait(wait_s)
             if not self._waiting:
                 return None
+            is_small = self._waiting_size < TOGETHER_MAX
+        if linger_s and is_small:
+            self._stopping.wait(linger_s)
+        with self._changed:
             batch = self._waiting.popleft()
             while self._waiting and batch.size + self._waiting[0].size <= TOGETHER_MAX:
                 batch.join(self._waiting.popleft())
