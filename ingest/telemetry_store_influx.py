@@ -15,12 +15,12 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.rest import ApiException
-from msgspec import Struct
+from msgspec import Struct, structs
 from urllib3.exceptions import HTTPError
 
 from ingest.clock import from_ms
 from ingest.line_protocol import FORMS, lines_of
-from ingest.messages import SUB_MS_DIGITS, Kind, Message, State, readings_of
+from ingest.messages import STORED_TYPE, SUB_MS_DIGITS, Kind, Message, State, readings_of
 from ingest.telemetry_store import (
     PAGE_MAX,
     Aggregate,
@@ -47,6 +47,10 @@ _CLOSING = "SHOW DATABASES"
 _CLOSING_HEADER = ["name", "tags", "name"]
 
 _FIELDS = {kind: ", ".join(f'"{name}"' for name in ("received_ms", "late", "dated", *FORMS[kind])) for kind in Kind}
+_ALWAYS: dict[Kind, tuple[str, ...]] = {
+    kind: ("received_ms", "late", *(field.name for field in structs.fields(form) if field.required))
+    for kind, form in STORED_TYPE.items()
+}
 _LAST_VALUES = ", ".join(f'LAST("{name}") AS "{name}"' for name in readings_of(Kind.STATE))
 
 
@@ -154,7 +158,7 @@ class InfluxTelemetryStore:
         if after_ns is not None:
             start = max(start, after_ns + 1)
         rows = self._query(_select(_FIELDS[kind], kind, start, end, lift_id) + f" ORDER BY time ASC LIMIT {limit}")
-        return [_message_of(lift_id, kind, row) for row in rows]
+        return [_message_of(lift_id, kind, row) for row in rows if _is_whole(kind, row)]
 
     def aggregates(
         self, lift_id: str, kind: Kind, reading: str, since: datetime, until: datetime, every: timedelta
@@ -189,7 +193,8 @@ class InfluxTelemetryStore:
             limit = self._page_rows + known
             select = _select(f'{_FIELDS[Kind.FAULT]}, "lift"', Kind.FAULT, start, end, lift_id)
             rows = self._query(f"{select} ORDER BY time ASC LIMIT {limit}")
-            found |= {(row["lift"], int(row["time"])): _message_of(row["lift"], Kind.FAULT, row) for row in rows}
+            whole = [row for row in rows if _is_whole(Kind.FAULT, row)]
+            found |= {(row["lift"], int(row["time"])): _message_of(row["lift"], Kind.FAULT, row) for row in whole}
             if len(rows) < limit:
                 return [message for _, message in sorted(found.items(), key=lambda pair: pair[0])]
             start = int(rows[-1]["time"])
@@ -306,6 +311,11 @@ def _literal(text: str) -> str:
 def _select(what: str, kind: Kind, start_ns: int, end_ns: int, lift_id: str | None) -> str:
     lift = "" if lift_id is None else f' AND "lift" = {_literal(lift_id)}'
     return f'SELECT {what} FROM "{kind.value}" WHERE time >= {start_ns} AND time < {end_ns}{lift}'  # noqa: S608 - as above
+
+
+def _is_whole(kind: Kind, row: dict[str, str]) -> bool:
+    """Tell whether a row has what every message has: InfluxDB shows a point field by field while it is written."""
+    return all(row.get(name) for name in _ALWAYS[kind])
 
 
 def _message_of(lift_id: str, kind: Kind, row: dict[str, str]) -> Message:

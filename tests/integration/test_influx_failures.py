@@ -204,3 +204,19 @@ def test_a_store_that_hangs_is_given_up_sooner_when_written_to_than_when_asked(m
         with pytest.raises(StoreUnavailableError, match=r"Read timed out. \(read timeout=0.04\)"):
             store.latest_states()
         store.close()
+
+
+@pytest.mark.parametrize("seen", ['code="overspeed"', 'received_ms=1i,late=f,code="overspeed"', "received_ms=1i"])
+def test_a_point_that_is_seen_while_it_is_written_is_not_yet_there(
+    store: InfluxTelemetryStore, influx_store_url: str, influxd: Influxd, seen: str
+) -> None:
+    bucket = influx_store_url.rpartition("/")[2].partition("?")[0]
+    influxd.write(bucket, f"fault,lift=A-1 {seen} {T0_MS}000001".encode())
+
+    assert store.faults(SINCE, UNTIL) == []
+    assert store.messages("A-1", Kind.FAULT, SINCE, UNTIL) == []
+
+    influxd.write(
+        bucket, f'fault,lift=A-1 received_ms=1i,late=f,code="overspeed",phase="raised" {T0_MS}000001'.encode()
+    )
+    assert len(store.faults(SINCE, UNTIL)) == 1
