@@ -2,8 +2,10 @@
 
 import http.client
 import socket
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from tests.servers import HOST
@@ -20,6 +22,7 @@ class InfluxGate:
         self.bodies: list[bytes] = []
         self.connections_opened = 0
         self._answer: tuple[int, bytes] | None = None
+        self._poison: bytes | None = None
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
         self._server: ThreadingHTTPServer | None = None
@@ -29,6 +32,10 @@ class InfluxGate:
     def answer_with(self, status: int | None, body: bytes = b'{"error":"said by the test"}') -> None:
         """Answer every request with `status`, inviting another try at once; pass them on again where it is None."""
         self._answer = None if status is None else (status, body)
+
+    def poison(self, word: bytes | None) -> None:
+        """Answer 400 to every write that holds `word`, as InfluxDB does where one line cannot be taken."""
+        self._poison = word
 
     def refuse(self) -> None:
         """Cut every connection and refuse new ones, until `accept`."""
@@ -59,6 +66,8 @@ class InfluxGate:
             self.requests.append(f"{method} {urlsplit(target).path}")
             self.headers.append(headers)
             self.bodies.append(body)
+        if self._answer is None and self._poison is not None and self._poison in body:
+            return 400, b'{"error":"a line that cannot be taken"}'
         return self._answer
 
     def opened(self, connection: socket.socket) -> None:
@@ -79,6 +88,11 @@ class _GateServer(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], gate: InfluxGate) -> None:
         self.gate = gate
         super().__init__(address, _GateHandler)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing where a client has gone: that is what the gate is for."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 class _GateHandler(BaseHTTPRequestHandler):
@@ -112,6 +126,8 @@ class _GateHandler(BaseHTTPRequestHandler):
             upstream.request(self.command, _as_1x(self.path), body, headers)
             response = upstream.getresponse()
             self._reply(response.status, response.read(), response.headers.get("Content-Type", ""))
+        except (OSError, http.client.HTTPException):  # the server behind is away: so is the gate
+            self.close_connection = True
         finally:
             upstream.close()
 

@@ -7,12 +7,13 @@ import atexit
 import http.client
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import NoReturn
@@ -120,9 +121,38 @@ class Program:
             self._process.kill()
         self._reap()
 
+    def pause(self) -> None:
+        """Stop it and its children as SIGSTOP does: alive, holding its connections, and doing nothing."""
+        _signal_all(self._process.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on after `pause`."""
+        _signal_all(self._process.pid, signal.SIGCONT)
+
     def _reap(self) -> None:
         self._process.wait()
         _running.discard(self._process)
+
+
+def family_of(pid: int) -> list[int]:
+    """Return a process and all that descend from it, parents first."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            after_name = entry.read_text(errors="replace").rpartition(")")[2].split()
+        except OSError:  # it has ended meanwhile
+            continue
+        children.setdefault(int(after_name[1]), []).append(int(entry.parent.name))
+    family = [pid]
+    for member in family:
+        family += children.get(member, [])
+    return family
+
+
+def _signal_all(pid: int, number: signal.Signals) -> None:
+    for member in family_of(pid):
+        with suppress(ProcessLookupError):
+            os.kill(member, number)
 
 
 @atexit.register
@@ -185,6 +215,16 @@ class Mosquitto:
         if self._program is not None:
             self._program.kill()
             self._program = None
+
+    def pause(self) -> None:
+        """Stop it as SIGSTOP does."""
+        if self._program is not None:
+            self._program.pause()
+
+    def resume(self) -> None:
+        """Let it go on after `pause`."""
+        if self._program is not None:
+            self._program.resume()
 
     def _launch(self, port: int) -> Program:
         configuration = self._folder / "mosquitto.conf"
@@ -260,6 +300,14 @@ class Postgresql:
         message = f"PostgreSQL does not start again: {self._program.log.read_text(errors='replace')[-2000:]}"
         raise RuntimeError(message)
 
+    def pause(self) -> None:
+        """Stop it and every process that serves a connection, as SIGSTOP does."""
+        self._program.pause()
+
+    def resume(self) -> None:
+        """Let it go on after `pause`."""
+        self._program.resume()
+
     def _launch(self, port: int) -> Program:
         settings = {
             "listen_addresses": HOST,
@@ -323,6 +371,25 @@ class Influxd:
     def close(self) -> None:
         """Stop the server."""
         self._program.stop()
+
+    def kill(self) -> None:
+        """End it as `kill -9` does."""
+        self._program.kill()
+
+    def start(self) -> None:
+        """Start it again on the same port after `kill`."""
+        self._program = self._launch(self.port)
+        if not self._program.ready(lambda: self._is_ready(self.port)):
+            message = f"influxd does not start again: {self._program.log.read_text(errors='replace')[-2000:]}"
+            raise RuntimeError(message)
+
+    def pause(self) -> None:
+        """Stop it as SIGSTOP does."""
+        self._program.pause()
+
+    def resume(self) -> None:
+        """Let it go on after `pause`."""
+        self._program.resume()
 
     def _launch(self, port: int) -> Program:
         configuration = self._folder / "influxd.conf"

@@ -16,6 +16,7 @@ from tests.servers import free_port
 
 PATIENCE_S = 60.0
 ROOT = Path(__file__).parent.parent
+SERVE = ("-m", "api.cli", "serve")
 T = TypeVar("T")
 
 
@@ -77,9 +78,10 @@ class Client:
 class Service(Client):
     """`liftwatch serve` with its own data folder."""
 
-    def __init__(self, folder: Path, mqtt_url: str, **settings: str) -> None:
-        """Prepare; `settings` are keys of the settings in lower case."""
+    def __init__(self, folder: Path, mqtt_url: str, command: tuple[str, ...] = SERVE, **settings: str) -> None:
+        """Prepare; `settings` are keys of the settings in lower case, `command` is what Python is given to run."""
         self._folder = folder
+        self._command = command
         super().__init__(free_port())
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith("LIFTWATCH_")}
         given = {
@@ -94,16 +96,20 @@ class Service(Client):
 
     def start(self) -> None:
         """Start it and wait until it is ready."""
+        self.launch()
+        self.until_ready()
+
+    def launch(self) -> None:
+        """Start it and do not wait for it."""
         with (self._folder / "service.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "api.cli", "serve"],
+                [sys.executable, *self._command],
                 cwd=ROOT,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
             )
-        self.until_ready()
 
     def until_ready(self) -> None:
         """Wait until it says that it is ready."""
@@ -132,6 +138,20 @@ class Service(Client):
         self._process.kill()
         self._process.wait()
         self._process = None
+
+    def pause(self) -> None:
+        """Stop it as SIGSTOP does."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on after `pause`."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def has_ended(self) -> bool:
+        """Tell whether it ended by itself."""
+        return self._process is not None and self._process.poll() is not None
 
     def stop(self) -> int:
         """Ask it to end, as Ctrl-C does; return its exit code."""
