@@ -4,7 +4,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 
-.PHONY: help setup setup-dev run test check lint types imports format clean
+TRIALS ?= 100
+SEED ?= 1
+
+.PHONY: help setup setup-dev run test chaos check lint types imports format clean
 
 help: ## what can be made here
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +43,9 @@ check: lint types imports ## everything that needs no running program
 
 test: check ## every check and every test
 	$(BIN)/python -m pytest
+
+chaos: setup-dev ## TRIALS=100 seeded failures of a whole service, from SEED=1 on; writes docs/reliability.md
+	$(BIN)/python -m tests.chaos --trials $(TRIALS) --seed $(SEED) --report docs/reliability.md
 
 format: setup-dev ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
