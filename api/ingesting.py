@@ -19,6 +19,7 @@ from ingest.database import DATABASE_AWAY
 from ingest.flow import Flow
 from ingest.intake import Intake
 from ingest.keeper import Keeper, quarantined_of
+from ingest.ledger_batch import LedgerBatch
 from ingest.recorder import Recorder, Refused
 from ingest.spool import Spool
 from ingest.worker import Fleet, IngestWorker
@@ -135,7 +136,10 @@ class Ingesting:
             pause_s = max(FOLD_EVERY_S, 9 * (monotonic_s() - begun_s))
 
     def _quarantine(self, refused: Sequence[Refused]) -> None:
-        self._parts.quarantine.add([quarantined_of(each) for each in refused])
+        """Keep what the store refuses of the spool; the ledger has counted it as stored until now."""
+        quarantined = [quarantined_of(each) for each in refused]
+        self._parts.quarantine.add(quarantined)
+        self._parts.ledger.note(LedgerBatch.withdrawing(quarantined))
 
 
 def spool_path(data_dir: Path, client_id: str) -> Path:

@@ -15,7 +15,10 @@ _NO_BOOT = ""
 
 
 class LedgerEntry(Struct, array_like=True, gc=False):
-    """What a batch held of one boot of one lift: our clock at the first and the last of it, and its numbers."""
+    """What a batch held of one boot of one lift: our clock at the first and the last of it, and its numbers.
+
+    `withdrawn` were noted as stored when they went into the spool, and are in quarantine since the store refused them.
+    """
 
     lift_id: str
     boot: str
@@ -23,6 +26,7 @@ class LedgerEntry(Struct, array_like=True, gc=False):
     last_received_ms: int
     stored: list[int]
     quarantined: list[int]
+    withdrawn: list[int] = []
 
     def came(self, received_ms: int) -> None:
         """Note that something of it came at this time."""
@@ -72,6 +76,14 @@ class LedgerBatch(Struct, array_like=True):
                     entry.quarantined.append(seq)
                     entry.came(item.received_ms)
         return cls(list(entries.values()), dict(unnumbered), is_history)
+
+    @classmethod
+    def withdrawing(cls, refused: Sequence[Quarantined]) -> "LedgerBatch":
+        """Return what is to be noted of messages that were noted as stored, and that the store has refused since."""
+        batch = cls.of([], refused)
+        for entry in batch.entries:
+            entry.withdrawn, entry.quarantined = entry.quarantined, []
+        return batch
 
     def parts(self) -> "dict[int, LedgerBatch]":
         """Return the batch by parts of the fleet."""

@@ -26,14 +26,17 @@ class Boot(Struct):
         """Add what a batch held; any order, any number of times."""
         self.first_ms = min(self.first_ms, entry.first_received_ms)
         self.last_ms = max(self.last_ms, entry.last_received_ms)
-        if not entry.quarantined and self._goes_on(entry.stored):
+        elsewhere = entry.quarantined + entry.withdrawn
+        if not elsewhere and self._goes_on(entry.stored):
             return
         begun_ms = NEVER_MS if is_history else entry.first_received_ms
         before = count(self.stored)
         self.stored = joined(self.stored, spans_of(entry.stored, begun_ms))
         self.duplicates += len(entry.stored) - (count(self.stored) - before)
-        if entry.quarantined:
-            self.quarantined = joined(self.quarantined, spans_of(entry.quarantined, begun_ms))
+        if entry.withdrawn:
+            self.stored = without(self.stored, spans_of(entry.withdrawn, begun_ms))
+        if elsewhere:
+            self.quarantined = joined(self.quarantined, spans_of(elsewhere, begun_ms))
         if self.quarantined:
             self.quarantined = without(self.quarantined, self.stored)
         self._bound()

@@ -77,6 +77,18 @@ def test_what_is_in_quarantine_is_no_gap_until_it_is_stored(ledger: Ledger) -> N
     assert (boot.stored, boot.quarantined, boot.duplicates) == (3, 1, 0)
 
 
+def test_what_the_store_refuses_of_the_spool_is_no_longer_counted_as_stored(ledger: Ledger) -> None:
+    ledger.note(numbers(1, 2, 3, 4))
+    for _ in range(2):  # a crash makes it happen again
+        ledger.note(LedgerBatch.withdrawing([refused(3)]))
+        (boot,) = ledger.of("L1").boots
+        assert (boot.stored, boot.quarantined, boot.gaps) == (3, 1, [])
+        ledger.fold()
+    ledger.note(numbers(3, at_s=5))
+    (boot,) = ledger.of("L1").boots
+    assert (boot.stored, boot.quarantined, boot.duplicates) == (4, 0, 0)
+
+
 def test_reboots_are_boots_in_the_order_in_which_they_came(ledger: Ledger) -> None:
     for number, boot in enumerate(["zz", "aa", None]):
         ledger.note(numbers(0, 1, boot=boot, at_s=number))
