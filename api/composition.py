@@ -14,7 +14,7 @@ from alerts.rules import RuleBook
 from analytics.assessment import Assessment, Reports
 from analytics.findings import FindingBook
 from api.settings import Settings, SettingsError
-from ingest.clock import Clock
+from ingest.clock import Clock, monotonic_s
 from ingest.controller_clocks import ControllerClocks
 from ingest.database import migrate, open_engine
 from ingest.faults import ControllerProfile, load_profiles
@@ -105,7 +105,13 @@ def open_store(settings: Settings) -> TelemetryStore:
 
 def make_replay(parts: Parts) -> Replay:
     """Return what brings quarantined messages to the store: past the desk, because they are old news."""
-    intake = Intake(parts.profiles, parts.settings.intake_limits)
+    clocks = ControllerClocks(parts.engine)  # of its own: they answer on one thread
+
+    def offset_of(lift_id: str, boot: str | None) -> int | None:
+        clocks.tick(monotonic_s())
+        return clocks.offset_ms(lift_id, boot)
+
+    intake = Intake(parts.profiles, parts.settings.intake_limits, offset_of)
     return Replay(
         parts.quarantine,
         intake,

@@ -97,9 +97,10 @@ class ControllerClocks:
         estimate = boots.get(boot or _NO_BOOT) if boots is not None else None
         return None if estimate is None else estimate.offset_ms
 
-    def watches(self, lift_id: str) -> bool:
-        """Tell whether messages of a lift have to be looked at closer: its clock is wrong, or has looked so."""
-        return lift_id in self._watched
+    def is_off(self, lift_id: str) -> bool:
+        """Tell whether a lift's clock is known to be wrong, in any of its boots."""
+        boots = self._watched.get(lift_id)
+        return boots is not None and any(estimate.offset_ms is not None for estimate in boots.values())
 
     def observe(self, messages: Iterable[Message], misplaced: Iterable[Sighting] = ()) -> None:
         """Learn from a batch: messages that were accepted, and what was refused for its instant.
@@ -108,10 +109,18 @@ class ControllerClocks:
         nothing new, so that it may be repeated where the database is away.
         """
         watched = self._watched
+        quickest: dict[tuple[str, str | None, int], tuple[int, Message]] = {}
         for message in messages:
+            lift_id = message.lift_id
             delay_ms = message.received_ms - message.measured_ms
-            if -AHEAD_MS_MAX <= delay_ms <= BEHIND_MS_MAX and message.lift_id not in watched:
+            if -AHEAD_MS_MAX <= delay_ms <= BEHIND_MS_MAX and lift_id not in watched:
                 continue
+            # Of what came within a second the quickest tells most; a backlog costs a look a batch, not one a message.
+            key = (lift_id, message.body.boot, message.received_ms // 1_000)
+            known = quickest.get(key)
+            if known is None or delay_ms <= known[0]:
+                quickest[key] = (delay_ms, message)
+        for _, message in quickest.values():
             at = message.body.at
             if isinstance(at, (int, datetime)):
                 at_ms = at if isinstance(at, int) else to_ms(at)

@@ -199,7 +199,7 @@ class IngestWorker:
         """Return what nearly every delivery holds, quickly; None where it has to be looked at closer."""
         if isinstance(topic, Reason) or topic[0] not in self.fleet.profiles:
             return None
-        if self._clocks is not None and self._clocks.watches(topic[0]):
+        if self._clocks is not None and self._clocks.is_off(topic[0]):
             return None
         messages = self._intake.plain(topic[0], topic[1], delivery.payload, delivery.received_ms)
         if messages is None or not self._flow.admits(topic[0], topic[1], len(messages), 0):
