@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator, Field
 
 from analytics.findings import said
 from ingest.ledger import BootLedger, LiftLedger
 
 GAPS_SHOWN = 20
+FromTo = Annotated[list[int], BeforeValidator(list), Field(min_length=2, max_length=2)]
 
 
 class BootLedgerView(BaseModel):
@@ -25,7 +27,7 @@ class BootLedgerView(BaseModel):
     stored: int
     duplicates: int
     quarantined: int
-    gaps: list[tuple[int, int]]
+    gaps: list[FromTo]
     unlisted_missing: int
     first_received_at: datetime
     last_received_at: datetime

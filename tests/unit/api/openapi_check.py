@@ -18,7 +18,7 @@ JSON_TYPES: dict[str, type | tuple[type, ...]] = {
 FORMATS = {"date-time": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "date": r"\d{4}-\d\d-\d\d"}
 KNOWN_WORDS = {
     "$ref", "additionalProperties", "anyOf", "const", "description", "enum", "examples", "format", "items",
-    "maximum", "maxItems", "minimum", "minItems", "pattern", "prefixItems", "properties", "required", "title", "type",
+    "maximum", "maxItems", "minimum", "minItems", "pattern", "properties", "required", "title", "type",
 }  # fmt: skip
 
 
@@ -76,10 +76,8 @@ def _faults_of_type(document: dict[str, Any], schema: dict[str, Any], value: Any
         if not schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value)):
             yield f"{at}: {len(value)} items"
             return
-        first = schema.get("prefixItems", [])
         for place, one in enumerate(value):
-            own = first[place] if place < len(first) else schema["items"]
-            yield from _faults(document, own, one, f"{at}[{place}]")
+            yield from _faults(document, schema["items"], one, f"{at}[{place}]")
     elif number and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
         yield f"{at}: {value!r} is out of bounds"
     elif not re.fullmatch(FORMATS.get(schema.get("format", ""), "(?s:.*)"), str(value)):
