@@ -7,10 +7,10 @@ DEV_STAMP := $(VENV)/.installed-dev
 TRIALS ?= 100
 SEED ?= 1
 
-.PHONY: help setup setup-dev run test chaos check lint types imports format clean
+.PHONY: help setup setup-dev run test chaos check lint types imports format clean bench-ingest bench-latency bench-outage
 
 help: ## what can be made here
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "%-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -46,6 +46,15 @@ test: check ## every check and every test
 
 chaos: setup-dev ## TRIALS=100 seeded failures of a whole service, from SEED=1 on; writes docs/reliability.md
 	$(BIN)/python -m tests.chaos --trials $(TRIALS) --seed $(SEED) --report docs/reliability.md
+
+bench-ingest: setup-dev ## how fast a full queue is drained; benchmarks/README.md says what is needed
+	$(BIN)/python -m benchmarks.ingest
+
+bench-latency: setup-dev ## how soon an entrapment is seen while 10,000 lifts speak
+	$(BIN)/python -m benchmarks.latency
+
+bench-outage: setup-dev ## what ten minutes without the telemetry store cost
+	$(BIN)/python -m benchmarks.outage
 
 format: setup-dev ## let ruff mend what it can
 	$(BIN)/ruff check --fix .

@@ -22,8 +22,6 @@ from benchmarks.parts.tables import machine, show, table
 from benchmarks.parts.traffic import Traffic
 from benchmarks.parts.warm_up import meet_every_series
 
-SETTLE_S = 15.0
-
 
 class Phase(Struct, frozen=True):
     """What was seen in one state of the telemetry store."""
@@ -69,7 +67,7 @@ def _measure(folder: Path, options: argparse.Namespace) -> list[Phase]:
 
 
 def _phase(name: str, fleet: Fleet, probes: Probes, program: Program, options: argparse.Namespace) -> Phase:
-    time.sleep(SETTLE_S)
+    time.sleep(options.settle_s)
     first, cpu_s, begun_s = fleet.progress(), program.cpu_s(), time.monotonic()
     took = probes.run(options.seconds, options.probes_per_s)
     cpu_share = (program.cpu_s() - cpu_s) / (time.monotonic() - begun_s)
@@ -95,6 +93,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--lifts", type=int, default=10_000, help="of the fleet (%(default)s)")
     parser.add_argument("--rate", type=int, default=2_400, help="messages a second of all lifts (%(default)s)")
     parser.add_argument("--seconds", type=float, default=60, help="that each state lasts (%(default)s)")
+    parser.add_argument("--settle-s", type=float, default=15, help="before each state is measured (%(default)s)")
     parser.add_argument("--probes-per-s", type=float, default=5, help="entrapments a second (%(default)s)")
     return parser.parse_args()
 

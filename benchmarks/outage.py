@@ -18,7 +18,6 @@ from benchmarks.parts.tables import machine, show, table
 from benchmarks.parts.traffic import Traffic
 from benchmarks.parts.warm_up import meet_every_series
 
-SETTLE_S = 30.0
 SAMPLE_S = 1.0
 DRAIN_S_MAX = 3_600.0
 
@@ -65,13 +64,13 @@ def _measure(folder: Path, options: argparse.Namespace) -> Outage:
     meet_every_series(traffic, broker, sink)
     with Fleet(broker.port, options.lifts, options.rate) as fleet:
         first = fleet.progress()
-        before = _watched(service, program, SETTLE_S)
+        before = _watched(service, program, options.settle_s)
         sink.kill()
         away = _watched(service, program, options.minutes * 60)
         sink.start()
         draining = _watched(service, program, DRAIN_S_MAX, until_empty=True)
         points = sink.points()
-        after = _watched(service, program, SETTLE_S)
+        after = _watched(service, program, options.settle_s)
         last = fleet.progress()
     program.stop()
     return Outage(
@@ -137,6 +136,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.outage", description=__doc__)
     parser.add_argument("--lifts", type=int, default=10_000, help="of the fleet (%(default)s)")
     parser.add_argument("--rate", type=int, default=2_400, help="messages a second of all lifts (%(default)s)")
+    parser.add_argument("--settle-s", type=float, default=30, help="before and after (%(default)s)")
     parser.add_argument("--minutes", type=float, default=10, help="that the store is away (%(default)s)")
     return parser.parse_args()
 
