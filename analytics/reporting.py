@@ -16,11 +16,10 @@ from analytics.findings import EVIDENCE_MAX, Finding, FindingKind, rfc3339, said
 from analytics.settings import AssessmentSettings
 from ingest.controller_clocks import SAME_MS, WrongClock, own_clock_suspect
 from ingest.floods import Flood
-from ingest.intake import AGE_MAX
 from ingest.ledger import OpenGap
 
-# After this a message is refused as too old: the gap stays in the ledger, but nobody can close it any more.
-GAP_AGE_MAX = AGE_MAX
+# What has not come within a week is lost: the gap stays in the ledger, but there is nothing left to be done about it.
+GAP_AGE_MAX = timedelta(days=7)
 # A window that an operator can act in; a flood that goes on is found again and again.
 FLOOD_WINDOW = timedelta(hours=1)
 # Brokers and gateways hold messages for some seconds in normal life; a clock within this is right.
