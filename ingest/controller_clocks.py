@@ -81,6 +81,7 @@ class ControllerClocks:
         self._engine = engine
         self._watched: dict[str, dict[str, ClockEstimate]] = {}
         self._said: dict[tuple[str, str], tuple[Verdict, int]] = {}
+        self._off: set[str] = set()
         self._unwritten: list[_Change] = []
         self._refreshed_s: float | None = None
 
@@ -99,8 +100,7 @@ class ControllerClocks:
 
     def is_off(self, lift_id: str) -> bool:
         """Tell whether a lift's clock is known to be wrong, in any of its boots."""
-        boots = self._watched.get(lift_id)
-        return boots is not None and any(estimate.offset_ms is not None for estimate in boots.values())
+        return lift_id in self._off
 
     def observe(self, messages: Iterable[Message], misplaced: Iterable[Sighting] = ()) -> None:
         """Learn from a batch: messages that were accepted, and what was refused for its instant.
@@ -152,6 +152,8 @@ class ControllerClocks:
         lift_id, boot = sighting.lift_id, sighting.boot or _NO_BOOT
         estimate = self._estimate(lift_id, boot)
         verdict = estimate.see(sighting.at_ms, sighting.received_ms)
+        if verdict is not Verdict.NOTHING:
+            self._note(lift_id)
         if verdict is not Verdict.NOTHING and not self._is_said(lift_id, boot, verdict, sighting.received_ms):
             at = from_ms(sighting.received_ms)
             self._unwritten.append(_Change(lift_id, boot, verdict, estimate.offset_ms, estimate.messages, at))
@@ -159,11 +161,21 @@ class ControllerClocks:
         if all(each.looks_right for each in boots.values()):
             del self._watched[lift_id]
 
+    def _note(self, lift_id: str) -> None:
+        """Keep in mind whether a lift's clock is known to be wrong: it is asked for each message."""
+        boots = self._watched.get(lift_id, {})
+        if any(estimate.offset_ms is not None for estimate in boots.values()):
+            self._off.add(lift_id)
+        else:
+            self._off.discard(lift_id)
+
     def _estimate(self, lift_id: str, boot: str) -> ClockEstimate:
         boots = self._watched.get(lift_id)
         if boots is None:
             if len(self._watched) >= WATCHED_MAX:
-                del self._watched[next(iter(self._watched))]
+                forgotten = next(iter(self._watched))
+                del self._watched[forgotten]
+                self._off.discard(forgotten)
             boots = self._watched[lift_id] = {}
         estimate = boots.get(boot)
         if estimate is None:
@@ -196,6 +208,7 @@ class ControllerClocks:
             estimate = self._watched.get(change.lift_id, {}).get(change.boot)
             if estimate is not None and offset_ms is not None:
                 estimate.offset_ms = offset_ms
+                self._note(change.lift_id)
 
     def _read(self) -> None:
         """Take over what all workers know."""
@@ -208,6 +221,7 @@ class ControllerClocks:
         for lift_id, boots in list(self._watched.items()):
             for boot, estimate in boots.items():
                 estimate.offset_ms = rows.get((lift_id, boot))
+            self._note(lift_id)
             if all(estimate.looks_right for estimate in boots.values()):
                 del self._watched[lift_id]
 

@@ -4,7 +4,7 @@ Late messages are accepted and marked (`Message.late`): they count in statistics
 """
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 from msgspec import Struct, structs
@@ -81,8 +81,8 @@ class Intake:
     def plain(self, lift_id: str, kind: Kind, payload: bytes, received_ms: int) -> list[Message] | None:
         """Return the messages of a payload in which nothing is out of the ordinary, as almost always; else None.
 
-        Then `take` has to look closer: at what does not fit, at faults (which are translated), at instants that are no
-        milliseconds, old or ahead. Where this returns messages, `take` would accept the same.
+        Then `take` has to look closer: at what does not fit, at faults (which are translated), at instants that are
+        missing, old or ahead. Where this returns messages, `take` would accept the same.
         """
         if kind is Kind.FAULT:
             return None
@@ -93,7 +93,9 @@ class Intake:
         messages = []
         for body in decoded if isinstance(decoded, list) else (decoded,):
             at_ms = body.at
-            if not isinstance(at_ms, int) or not oldest_ms <= at_ms <= newest_ms:
+            if isinstance(at_ms, datetime):
+                at_ms = to_ms(at_ms)
+            if at_ms is msgspec.UNSET or not oldest_ms <= at_ms <= newest_ms:
                 return None
             messages.append(Message(lift_id, kind, at_ms, received_ms, body))
         return messages if 1 <= len(messages) <= wire.OBJECTS_MAX else None
