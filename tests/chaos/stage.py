@@ -3,6 +3,7 @@
 import contextlib
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
@@ -165,6 +166,11 @@ class Stage:
     def is_ready(self) -> bool:
         """Tell whether every process says that it is ready."""
         return all(service.answers() for service in self.services)
+
+    def until_sessions_saved(self) -> None:
+        """Wait until the broker has written to disk which sessions it has: in life they are days old, not seconds."""
+        saved, now_s = self.folder / "mosquitto" / "mosquitto.db", time.time()
+        until(lambda: saved.exists() and saved.stat().st_mtime > now_s, "the broker's file", START_S_MAX)
 
     def end_supervision(self) -> None:
         """From now on a process that ends stays ended."""

@@ -71,6 +71,8 @@ def run_trial(
     folder.mkdir(parents=True)
     try:
         with Stage(servers, folder, plan, command) as stage:
+            if plan.kills_broker:
+                stage.until_sessions_saved()
             _play(stage, played, length_s)
             verdict = _judged(stage, played, settle_s)
             _stop(stage, played.troubles)
