@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.chaos.content import Publication, Said, compose
 from tests.chaos.faults import begin
 from tests.chaos.plan import KILL_BROKER, LENGTH_S, Fault, Plan
-from tests.chaos.publisher import FleetPublisher
+from tests.chaos.publisher import FleetPublisher, Puback
 from tests.chaos.reading import Reader, spooled
 from tests.chaos.stage import Servers, Stage
 from tests.chaos.verdict import Found, Kept, Key, Verdict, judge_alerts, judge_ledger, judge_messages, key_of_said
@@ -30,8 +30,8 @@ BROKER_MEMORY_S = 3.0
 # How much later than a subscription in truth the tap and the publisher may see what came before it.
 SUBSCRIBE_S = 0.5
 
-# What the broker has acknowledged to the lifts, and when on the monotonic clock.
-Spoken = Sequence[tuple[Publication, float]]
+# What the broker has acknowledged to the lifts, and when.
+Spoken = Sequence[tuple[Publication, Puback]]
 
 
 @dataclass
@@ -142,8 +142,12 @@ def _judged(stage: Stage, played: Played, settle_s: float) -> Verdict:
         while True:
             verdict = _verdict_on(reader.read(), played, excused)
             if verdict.is_good or time.monotonic() > deadline_s:
-                return verdict
+                break
             time.sleep(0.5)
+    if played.kills_s and verdict.lost:
+        told = _circumstances(stage, played)
+        verdict.lost = [f"{key} ({told.get(key, 'noise')})" for key in verdict.lost]
+    return verdict
 
 
 def _verdict_on(found: Found, played: Played, excused: set[Key]) -> Verdict:
@@ -160,26 +164,37 @@ def _verdict_on(found: Found, played: Played, excused: set[Key]) -> Verdict:
 def _excused(stage: Stage, played: Played) -> set[Key]:
     """Return what a killed broker may have lost by itself."""
     excused: set[Key] = set()
-    for publication, puback_s in played.spoken:
-        if any(_may_lose(stage, publication, puback_s, killed_s) for killed_s in played.kills_s):
+    for publication, puback in played.spoken:
+        if any(_may_lose(stage, publication, puback, killed_s) for killed_s in played.kills_s):
             excused |= {key_of_said(said) for said in publication.said}
             excused.add((publication.topic, publication.payload))
     return excused
 
 
-def _may_lose(stage: Stage, publication: Publication, puback_s: float, killed_s: float) -> bool:
+def _may_lose(stage: Stage, publication: Publication, puback: Puback, killed_s: float) -> bool:
     """Tell whether a message is one that mosquitto loses when it is killed.
 
     It was acknowledged shortly before, and the service has not acknowledged it. Or it came after the start, before a
     member of the group was back: mosquitto keeps no shared subscription on disk.
     """
     message = (publication.topic, publication.payload)
-    if 0 <= killed_s - puback_s <= BROKER_MEMORY_S:
-        return not stage.tap.acknowledged[message]
-    if stage.topology.workers == 1 or puback_s < killed_s:
+    if puback.connected_s < killed_s:
+        return puback.at_s >= killed_s - BROKER_MEMORY_S and not stage.tap.acknowledged[message]
+    if stage.topology.workers == 1:
         return False
     back_s = min((at_s for at_s in stage.tap.subscribed_s if at_s > killed_s), default=math.inf)
-    return puback_s <= back_s + SUBSCRIBE_S and message not in stage.tap.offered
+    return puback.at_s <= back_s + SUBSCRIBE_S and message not in stage.tap.offered
+
+
+def _circumstances(stage: Stage, played: Played) -> dict[str, str]:
+    """Return what is known of each message where a broker was killed, to tell with those that are lost."""
+    told: dict[str, str] = {}
+    for publication, puback in played.spoken:
+        acknowledged = stage.tap.acknowledged[publication.topic, publication.payload]
+        later_s = [f"{puback.at_s - killed_s:+.3f} s" for killed_s in played.kills_s]
+        words = f"PUBACK {', '.join(later_s)} from the kill, acknowledged by the service {acknowledged} times"
+        told |= {str(key_of_said(said)): words for said in publication.said}
+    return told
 
 
 class _Quiet:
