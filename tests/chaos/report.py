@@ -53,6 +53,8 @@ def write_report(path: Path, outcomes: Sequence[Outcome], without: Mapping[str, 
 def report_of(outcomes: Sequence[Outcome], without: Mapping[str, str]) -> str:
     """Return the report of a run as Markdown; `without` names what this machine did not allow, and why."""
     introduction = _INTRODUCTION.format(lifts=LIFTS, length=LENGTH_S, ready=READY_S_MAX, memory=BROKER_MEMORY_S)
+    if not outcomes:
+        return f"{introduction}\n## Result\n\nNo long run stands here yet.\n"
     skipped = [f"Not tried: {name} ({reason}).\n" for name, reason in without.items()]
     parts = [introduction, "## Result\n", _summary(outcomes), *skipped]
     parts += ["## By failure\n", _by_failure(outcomes), "## All trials\n", _all(outcomes)]
