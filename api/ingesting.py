@@ -90,7 +90,7 @@ class Ingesting:
             self._unheard_since = now
         spool = self.spool.counts()
         away_since = self.recorder.away_since()
-        trouble = self.keeper.trouble()
+        trouble = self.keeper.trouble() if self.keeper.is_spool_at_its_end() else None
         return {
             AlertKind.BROKER_AWAY: _lasting(self.broker.trouble() or "no connection", self._unheard_since, now),
             AlertKind.STORE_AWAY: _lasting("it does not answer", away_since, now),

@@ -61,6 +61,7 @@ class Serving:
         self._ingesting = None if role is Role.WEB else Ingesting(parts)
         self._stopping = threading.Event()
         self._failed: list[str] = []
+        self._assessment_failed = False
         host, port = parts.settings.bind
         make_app = create_probes if role is Role.INGEST else create_app
         app = make_app(self._service(), Access(parts.settings.api_token))
@@ -141,8 +142,14 @@ class Serving:
     def _assess(self) -> None:
         """Assess again and again, on a thread of its own: a telemetry store that hangs must not delay the watch."""
         while not self._stopping.is_set():
-            with self._put_off("assessment"):
-                self.assess()
+            try:
+                with self._put_off("assessment"):
+                    self.assess()
+            except Exception:  # a mistake in an assessment must not end the lane of the alarms
+                log.exception("assessment-failed")
+                self._assessment_failed = True
+            else:
+                self._assessment_failed = False
             self._stopping.wait(self._parts.settings.assess_every_s)
 
     @contextlib.contextmanager
@@ -163,6 +170,7 @@ class Serving:
         return {
             "database": _answer(self._ping_database),
             "telemetry_store": _answer(self._parts.store.ping),
+            "assessment": "failed, see the log" if self._assessment_failed else True,
             "parts": f"ended: {', '.join(self._failed)}" if self._failed else True,
             **(self._ingesting.readiness() if self._ingesting else {}),
         }

@@ -30,6 +30,9 @@ LINGER_S = 0.05
 # Batches that wait are kept as one, so that a commit and a flush of acknowledgements serve them all.
 TOGETHER_MAX = 5_000
 
+SPOOL_FULL = "the spool is full"
+SPOOL_FAILS = "the spool cannot be written"
+
 log = structlog.get_logger()
 
 
@@ -95,6 +98,10 @@ class Keeper:
         """Return why nothing can be acknowledged at present; None where all is well."""
         return self._trouble
 
+    def is_spool_at_its_end(self) -> bool:
+        """Tell whether it is the spool that keeps us from acknowledging: it is full, or cannot be written."""
+        return self._trouble in (SPOOL_FULL, SPOOL_FAILS)
+
     def run(self) -> None:
         """Work until `stop`, and then through what waits, unless that fails."""
         while self.step(0.25, LINGER_S) or not self._stopping.is_set():
@@ -151,7 +158,7 @@ class Keeper:
                 action()
             except (SpoolFullError, SpoolUnavailableError, *DATABASE_AWAY) as error:
                 self.counts.retries += 1
-                self._trouble = "the spool is full" if isinstance(error, SpoolFullError) else "cannot write"
+                self._trouble = _words_for(error)
                 log.warning("cannot-keep-yet", error=str(error), retry_s=round(retry_s, 1))
             else:
                 self._trouble = None
@@ -159,6 +166,12 @@ class Keeper:
             if self._stopping.wait(random.uniform(retry_s / 2, retry_s)):  # noqa: S311 - jitter, not a secret
                 return False
             retry_s = min(retry_s * 2, RETRY_S_MAX)
+
+
+def _words_for(error: Exception) -> str:
+    if isinstance(error, SpoolFullError):
+        return SPOOL_FULL
+    return SPOOL_FAILS if isinstance(error, SpoolUnavailableError) else "the database does not answer"
 
 
 def quarantined_of(refused: Refused) -> Quarantined:
