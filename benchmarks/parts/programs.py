@@ -3,6 +3,7 @@
 import atexit
 import http.client
 import os
+import random
 import shutil
 import signal
 import socket
@@ -11,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from benchmarks.parts.mqtt import HOST
@@ -35,11 +36,19 @@ def find(program: str, package: str) -> str:
 
 
 def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """Return a port that is free, and stays so while its program is stopped: none that connections are made from.
+
+    Raises:
+        RuntimeError: there is none.
+    """
+    ephemeral = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    ports = range(min(10_000, ephemeral - 1), ephemeral)
+    for port in random.sample(ports, min(len(ports), 100)):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((HOST, port))
+            return port
+    message = f"no free port from {ports[0]} to {ports[-1]}"
+    raise RuntimeError(message)
 
 
 @contextmanager
