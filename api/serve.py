@@ -4,6 +4,7 @@ import contextlib
 import gc
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
@@ -24,6 +25,10 @@ from ingest.telemetry_store import StoreUnavailableError
 WATCH_EVERY_S = 5.0
 # Messages are no containers to the collector, and what holds them lives for one batch: looking seldom costs nothing.
 GC_THRESHOLDS = (50_000, 20, 50)
+
+# A thread that comes back from the network waits this long for one that computes, several times a request. Python's own
+# 5 ms would make every store and broker look slow while a backlog is judged.
+SWITCH_S = 0.001
 
 log = structlog.get_logger()
 
@@ -75,6 +80,7 @@ class Serving:
             signal.signal(number, self._on_signal)
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
+        sys.setswitchinterval(SWITCH_S)
         runs = {"watch": self._watch} if self._ingesting else {}
         runs |= {"assess": self._assess} if self._assesses else {}
         threads = [threading.Thread(target=self._guarded, args=(name, run), name=name) for name, run in runs.items()]
