@@ -22,6 +22,8 @@ from urllib.parse import urlencode
 import psycopg
 import pytest
 
+from benchmarks.parts.programs import free_port
+
 HOST = "127.0.0.1"
 START_S_MAX = 60.0
 STOP_S_MAX = 20.0
@@ -45,14 +47,6 @@ def find_program(name: str) -> Path:
         return Path(found)
     versions = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
     return versions[-1] if versions else missing(name)
-
-
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def answers(port: int) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
-from tests.servers import free_port
+from benchmarks.parts.programs import free_port
 
 PATIENCE_S = 60.0
 ROOT = Path(__file__).parent.parent

@@ -43,7 +43,7 @@ def free_port() -> int:
     """
     ephemeral = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     ports = range(min(10_000, ephemeral - 1), ephemeral)
-    for port in random.sample(ports, min(len(ports), 100)):
+    for port in random.SystemRandom().sample(ports, min(len(ports), 100)):
         with socket.socket() as probe, suppress(OSError):
             probe.bind((HOST, port))
             return port

@@ -8,11 +8,12 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from benchmarks.parts.programs import free_port
 from ingest.broker_embedded import EmbeddedBroker, EmbeddedBrokerError
 from ingest.broker_paho import PahoBroker
 from ingest.clock import SystemClock
 from ingest.wire import parse_broker_url
-from tests.servers import find_program, free_port
+from tests.servers import find_program
 from tests.service import until
 
 

@@ -10,7 +10,8 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.servers import answers, free_port
+from benchmarks.parts.programs import free_port
+from tests.servers import answers
 from tests.service import ROOT, Client, until
 
 
