@@ -1,28 +1,58 @@
 """One lift in virtual time: everything that its controller says in a window, the same whenever it is asked again.
 
-The messages of a day depend only on the seed, the lift and the day (and on what a scenario adds), so that a fleet can
-be stopped and taken up again at any instant without a memory of what it did. The publisher adds `boot` and `seq`.
+The messages of a day depend only on the seed, the lift, its life and the day (and on what a script adds), so that a fleet
+can be stopped and taken up again at any instant without a memory of what it did. The publisher adds `boot` and `seq`.
 """
 
-import math
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from datetime import date, timedelta
+from datetime import date
+from typing import Any, Literal
 
-from msgspec import Struct, structs
+import numpy as np
+from msgspec import Struct
 
 from ingest.clock import from_ms
-from ingest.messages import Alarm, Body, Counters, DoorCycle, FaultReport, Kind, Levelling, Machine, State, Trip
-from simulator.cycles import RELEVEL_MM, Cycle, Stop, cycles
-from simulator.faults import ENTRAPMENT, POWER_CUT, FaultPeriod, fault_periods
+from ingest.messages import (
+    Alarm,
+    Body,
+    Counters,
+    DoorCycle,
+    FaultReport,
+    Kind,
+    Levelling,
+    Machine,
+    ServiceMode,
+    State,
+    Trip,
+)
+from simulator.chance import Ints
+from simulator.cycles import RELEVEL_MM, Cycles, cycles
+from simulator.faults import ENTRAPMENT, POWER_CUT, FaultPeriod
 from simulator.fleet import LiftSpec
-from simulator.traffic import DAY_MS, HOUR_MS, MAIN_FLOOR, day_start_ms, hour_weights, trips_before
+from simulator.life import Life, Planned
+from simulator.living import life_of
+from simulator.machine import MachineRows, machine_rows
+from simulator.people import Presence
+from simulator.stops import Stop, merged, within
+from simulator.traffic import (
+    DAY_MS,
+    HOUR_MS,
+    MAIN_FLOOR,
+    by_day,
+    day_start_ms,
+    lost_before,
+    lost_of,
+    trips_before,
+)
 
-MACHINE_EVERY_MS = 15 * 60_000
 # EN 81-28: the alarm system tests itself at least every three days.
 ALARM_TEST_EVERY_DAYS = 3
 _ALARM_TEST_HOUR = 3
 _MEAN_TRIP_H = 14 / 3600
+# No fault and no visit lasts longer; being out of use does.
+_PERIOD_MS_MAX = 6 * DAY_MS
+_RELEVEL_TENTH_MM = int(RELEVEL_MM * 10)
 
 
 class LiftMessage(Struct, frozen=True, gc=False):
@@ -33,179 +63,276 @@ class LiftMessage(Struct, frozen=True, gc=False):
     body: Body
 
 
-def messages(spec: LiftSpec, since_ms: int, until_ms: int, extra: Sequence[FaultPeriod] = ()) -> Iterator[LiftMessage]:
-    """Yield what the lift says in [since, until), in the order of its clock; `extra` faults come on top of its own."""
-    day = from_ms(since_ms).date()
-    while day_start_ms(day) < until_ms:
-        for message in messages_of_day(spec, day, extra):
-            if since_ms <= message.at_ms < until_ms:
-                yield message
-        day += timedelta(days=1)
+def messages(
+    spec: LiftSpec,
+    since_ms: int,
+    until_ms: int,
+    extra: Sequence[FaultPeriod] = (),
+    life: Life | None = None,
+    chunk_ms: int = DAY_MS,
+) -> Iterator[LiftMessage]:
+    """Yield what the lift says in [since, until), in the order of its clock; `extra` faults come on top of its own.
+
+    `life` None: the lift's own. Not more than `chunk_ms` of it is held in memory as messages.
+    """
+    at_ms = since_ms
+    while at_ms < until_ms:
+        day = from_ms(at_ms).date()
+        end_ms = min(until_ms, (at_ms // chunk_ms + 1) * chunk_ms, day_start_ms(day) + DAY_MS)
+        yield from LiftDay(spec, day, extra, life).messages(at_ms, end_ms)
+        at_ms = end_ms
 
 
-def state_at(spec: LiftSpec, at_ms: int, extra: Sequence[FaultPeriod] = ()) -> State:
-    """Return how the lift stood when it last said so, once an hour at least, as its words of `at_ms`."""
-    said = [message.body for message in messages(spec, at_ms - HOUR_MS, at_ms + 1, extra)]
-    latest = next(body for body in reversed(said) if isinstance(body, State))
-    return structs.replace(latest, at=at_ms)
+def state_at(spec: LiftSpec, at_ms: int, extra: Sequence[FaultPeriod] = (), life: Life | None = None) -> State:
+    """Return how the lift stands at an instant, as its words of that instant."""
+    return LiftDay(spec, from_ms(at_ms).date(), extra, life).state(at_ms)
 
 
 def messages_of_day(spec: LiftSpec, day: date, extra: Sequence[FaultPeriod] = ()) -> list[LiftMessage]:
     """Return all that the lift says on a day (UTC), in the order of its clock."""
-    periods = [*fault_periods(spec, day - timedelta(days=1)), *fault_periods(spec, day), *extra]
-    stops = [period for period in periods if period.stops]
-    made = list(cycles(spec, day, _merged(stops)))
-    said = [
-        *(message for cycle in made for message in _cycle_messages(cycle)),
-        *(message for period in periods for message in _fault_messages(period, made)),
-        *_states(spec, day, stops, made),
-        *_machine(spec, day),
-        *_counters(spec, day, made),
-        *_alarm_tests(spec, day),
-    ]
-    start_ms = day_start_ms(day)
-    today = (message for message in said if start_ms <= message.at_ms < start_ms + DAY_MS)
-    return sorted(today, key=lambda message: message.at_ms)
+    return list(messages(spec, day_start_ms(day), day_start_ms(day) + DAY_MS, extra))
 
 
-def _merged(periods: Sequence[FaultPeriod]) -> list[Stop]:
-    """Return the times in which at least one stopping fault is active."""
-    merged: list[Stop] = []
-    for period in sorted(periods, key=lambda period: period.raised_ms):
-        if merged and period.raised_ms <= merged[-1].end_ms:
-            last = merged.pop()
-            merged.append(Stop(last.start_ms, max(last.end_ms, period.cleared_ms), last.floor))
-        else:
-            merged.append(Stop(period.raised_ms, period.cleared_ms, period.floor))
-    return merged
+class LiftDay:
+    """A day (UTC) of one lift: its many readings in columns, its few events as messages."""
+
+    def __init__(self, spec: LiftSpec, day: date, extra: Sequence[FaultPeriod] = (), life: Life | None = None) -> None:
+        """Make the day of `life` (None: the lift's own); `extra` faults come on top."""
+        self.spec, self.day = spec, day
+        self.start_ms = day_start_ms(day)
+        self._end_ms = self.start_ms + DAY_MS
+        self._life = life_of(spec, self.start_ms) if life is None else life
+        self._extra = extra
+        self._periods = [*self._of_today(self._life.periods), *(period for period in extra if self._is_today(period))]
+        self._stops = self._stops_of_day()
+        self._present = self._present_today()
+        wears = [wear for wear in self._life.wears if wear.since_ms < self._end_ms and wear.until_ms > self.start_ms]
+        self.cycles: Cycles = cycles(spec, wears, day, self._stops)
+        self.machine: MachineRows = machine_rows(spec, wears, day)
+
+    def _present_today(self) -> list[Presence | Planned]:
+        """Return who is at the lift today, and what keeps it out of use on purpose."""
+        known = self._life.presences
+        first = bisect_right(known, self.start_ms - DAY_MS, key=lambda presence: presence.begin_ms)
+        last = bisect_right(known, self._end_ms, key=lambda presence: presence.begin_ms)
+        found: list[Presence | Planned] = [*known[first:last], *self._life.planned]
+        return [each for each in found if each.begin_ms < self._end_ms and each.end_ms >= self.start_ms]
+
+    def _of_today(self, periods: Sequence[FaultPeriod]) -> list[FaultPeriod]:
+        first = bisect_right(periods, self.start_ms - _PERIOD_MS_MAX, key=lambda period: period.raised_ms)
+        last = bisect_right(periods, self._end_ms, key=lambda period: period.raised_ms)
+        return [period for period in periods[first:last] if self._is_today(period)]
+
+    def _is_today(self, period: FaultPeriod) -> bool:
+        return period.raised_ms < self._end_ms and period.cleared_ms >= self.start_ms
+
+    def _stops_of_day(self) -> list[Stop]:
+        stops = within(self._life.stops, self.start_ms, self._end_ms)
+        more = [Stop(period.raised_ms, period.cleared_ms, period.floor) for period in self._extra if period.stops]
+        if more:
+            stops = merged([*stops, *within(merged(more), self.start_ms, self._end_ms)])
+        return [Stop(stop.start_ms - self.start_ms, stop.end_ms - self.start_ms, stop.floor) for stop in stops]
+
+    def messages(self, since_ms: int, until_ms: int) -> list[LiftMessage]:
+        """Return what the lift says in [since, until) of the day, in the order of its clock."""
+        first_ms, last_ms = since_ms - self.start_ms, until_ms - self.start_ms
+        said = [
+            *self._trips(first_ms, last_ms),
+            *self._levellings(first_ms, last_ms),
+            *self._doors(first_ms, last_ms),
+            *self._machine(first_ms, last_ms),
+            *(message for message in self.events() if since_ms <= message.at_ms < until_ms),
+        ]
+        return sorted(said, key=lambda message: message.at_ms)
+
+    def events(self) -> list[LiftMessage]:
+        """Return what is not in columns: faults, calls, states, counters. In no order; all of the day."""
+        said = [
+            *(message for period in self._periods for message in self._fault_messages(period)),
+            *self._states(),
+            *self._counters(),
+            *self._alarm_tests(),
+        ]
+        return [message for message in said if self.start_ms <= message.at_ms < self._end_ms]
+
+    def state(self, at_ms: int) -> State:
+        """Return how the lift stands at an instant of the day."""
+        active = [period for period in self._periods if period.stops and period.raised_ms <= at_ms < period.cleared_ms]
+        ride = self._ride_at(at_ms)
+        way = None if ride is None else self.cycles.to_floor[ride] - self.cycles.from_floor[ride]
+        at_door = any("door" in period.code for period in active)
+        return State(
+            at=at_ms,
+            service_mode=self._mode(at_ms, is_faulty=bool(active)),
+            moving=way is not None,
+            direction="stopped" if way is None else "up" if way > 0 else "down",
+            floor=self._floor_at(at_ms),
+            door="door-fault" if at_door else "closed",
+            in_door_zone=way is None and all(period.in_door_zone for period in active),
+            passengers=any(period.passengers for period in active),
+            power=all(period.code != POWER_CUT for period in active),
+            connected=True,
+        )
+
+    def _mode(self, at_ms: int, *, is_faulty: bool) -> ServiceMode:
+        inside = [each for each in self._present if each.begin_ms <= at_ms < each.end_ms]
+        if any(each.kind in ("maintenance", "repair") for each in inside):
+            return "inspection"
+        return "out-of-service" if is_faulty or inside else "normal"
+
+    def _trips(self, first_ms: int, last_ms: int) -> Iterator[LiftMessage]:
+        made = self.cycles
+        rows = _rows(made.arrive_ms, first_ms, last_ms)
+        columns = (
+            *(made.arrive_ms, made.from_floor, made.to_floor, made.arrive_ms - made.start_ms),
+            *(made.distance_mm, made.load_pct, made.max_speed_mm_s),
+        )
+        for at_ms, from_floor, to_floor, duration_ms, distance_mm, load_pct, speed_mm_s in _listed(columns, rows):
+            at_ms += self.start_ms  # noqa: PLW2901 - of the day, of the world
+            trip = Trip(
+                at=at_ms,
+                from_floor=from_floor,
+                to_floor=to_floor,
+                duration_ms=duration_ms,
+                distance_mm=distance_mm,
+                load_pct=load_pct,
+                max_speed_mm_s=speed_mm_s,
+            )
+            yield LiftMessage(at_ms, Kind.TRIP, trip)
+
+    def _levellings(self, first_ms: int, last_ms: int) -> Iterator[LiftMessage]:
+        made = self.cycles
+        rows = _rows(made.levelled_ms, first_ms, last_ms)
+        columns = (made.levelled_ms, made.from_floor, made.to_floor, made.error_tenth_mm, made.load_pct)
+        for at_ms, from_floor, to_floor, error_tenth_mm, load_pct in _listed(columns, rows):
+            at_ms += self.start_ms  # noqa: PLW2901
+            levelling = Levelling(
+                at=at_ms,
+                floor=to_floor,
+                direction="up" if to_floor > from_floor else "down",
+                error_mm=error_tenth_mm / 10,
+                relevelled=abs(error_tenth_mm) > _RELEVEL_TENTH_MM,
+                load_pct=load_pct,
+            )
+            yield LiftMessage(at_ms, Kind.LEVELLING, levelling)
+
+    def _doors(self, first_ms: int, last_ms: int) -> Iterator[LiftMessage]:
+        made = self.cycles
+        rows = _rows(made.end_ms, first_ms, last_ms)
+        columns = (
+            *(made.end_ms, made.to_floor, made.opening_ms, made.dwell_ms, made.closing_ms),
+            *(made.reversals, made.current_10ma, made.nudging),
+        )
+        for at_ms, floor, opening_ms, dwell_ms, closing_ms, reversals, current_10ma, nudging in _listed(columns, rows):
+            at_ms += self.start_ms  # noqa: PLW2901
+            door = DoorCycle(
+                at=at_ms,
+                floor=floor,
+                opening_ms=opening_ms,
+                dwell_ms=dwell_ms,
+                closing_ms=closing_ms,
+                reversals=reversals,
+                peak_current_a=current_10ma / 100,
+                nudging=nudging or None,
+            )
+            yield LiftMessage(at_ms, Kind.DOOR, door)
+
+    def _machine(self, first_ms: int, last_ms: int) -> Iterator[LiftMessage]:
+        made = self.machine
+        rows = _rows(made.at_ms, first_ms, last_ms)
+        columns = (
+            *(made.at_ms, made.room_tenth_c, made.motor_tenth_c),
+            *(made.brake_release_ms, made.brake_apply_ms, made.vibration_tenth_mg),
+        )
+        for at_ms, room, motor, release_ms, apply_ms, vibration in _listed(columns, rows):
+            machine = Machine(
+                at=self.start_ms + at_ms,
+                machine_room_c=room / 10,
+                motor_c=motor / 10,
+                brake_release_ms=release_ms if made.has_brake else None,
+                brake_apply_ms=apply_ms if made.has_brake else None,
+                vibration_mg=vibration / 10,
+            )
+            yield LiftMessage(self.start_ms + at_ms, Kind.MACHINE, machine)
+
+    def _fault_messages(self, period: FaultPeriod) -> Iterator[LiftMessage]:
+        raised = FaultReport(
+            at=period.raised_ms,
+            code=period.code,
+            phase="raised",
+            fault_id=period.fault_id,
+            floor=self._floor_at(period.raised_ms) if period.raised_ms >= self.start_ms else period.floor,
+            in_door_zone=period.in_door_zone,
+            passengers=period.passengers,
+        )
+        yield LiftMessage(period.raised_ms, Kind.FAULT, raised)
+        cleared = FaultReport(at=period.cleared_ms, code=period.code, phase="cleared", fault_id=period.fault_id)
+        yield LiftMessage(period.cleared_ms, Kind.FAULT, cleared)
+        if period.code == ENTRAPMENT:
+            yield from _alarm_call(period)
+
+    def _states(self) -> Iterator[LiftMessage]:
+        """Yield the state once an hour and whenever the lift goes out of service or comes back."""
+        hourly = range(self.start_ms + int(self.spec.phase * HOUR_MS), self._end_ms, HOUR_MS)
+        changes = {
+            instant for period in self._periods if period.stops for instant in (period.raised_ms, period.cleared_ms)
+        }
+        changes |= {instant for each in self._present for instant in (each.begin_ms, each.end_ms)}
+        for at_ms in sorted({*hourly, *changes}):
+            if self.start_ms <= at_ms < self._end_ms:
+                yield LiftMessage(at_ms, Kind.STATE, self.state(at_ms))
+
+    def _counters(self) -> Iterator[LiftMessage]:
+        """Yield the controller's totals once an hour. Each trip ends with one door cycle."""
+        before = trips_before(self.spec, self.day) - self._lost_before()
+        for at_ms in range(int(self.spec.phase * HOUR_MS), DAY_MS, HOUR_MS):
+            trips = before + int(np.searchsorted(self.cycles.end_ms, at_ms, side="right"))
+            hours = round(trips * _MEAN_TRIP_H, 1)
+            at_ms += self.start_ms  # noqa: PLW2901
+            counters = Counters(at=at_ms, trips_total=trips, door_cycles_total=trips, running_h_total=hours)
+            yield LiftMessage(at_ms, Kind.COUNTERS, counters)
+
+    def _lost_before(self) -> int:
+        """Return how many trips found the lift stopped before this day, by its life and by the extra faults."""
+        lost = lost_before(self.spec, self.day, self._life.stops, self._life.lost)
+        for day, parts in by_day(merged(Stop(each.raised_ms, each.cleared_ms) for each in self._extra if each.stops)):
+            if day < self.day:
+                first_ms = day_start_ms(day)
+                own = within(self._life.stops, first_ms, first_ms + DAY_MS)
+                known = [Stop(stop.start_ms - first_ms, stop.end_ms - first_ms) for stop in own]
+                lost += lost_of(self.spec, day, merged([*known, *parts])) - lost_of(self.spec, day, known)
+        return lost
+
+    def _alarm_tests(self) -> Iterator[LiftMessage]:
+        if (self.day.toordinal() + int(self.spec.phase * 1000)) % ALARM_TEST_EVERY_DAYS == 0:
+            at_ms = self.start_ms + _ALARM_TEST_HOUR * HOUR_MS + int(self.spec.phase * HOUR_MS)
+            yield LiftMessage(at_ms, Kind.ALARM, Alarm(at=at_ms, type="test", voice_ok=True, battery_ok=True))
+
+    def _ride_at(self, at_ms: int) -> int | None:
+        index = int(np.searchsorted(self.cycles.start_ms, at_ms - self.start_ms, side="right")) - 1
+        return index if index >= 0 and at_ms - self.start_ms < self.cycles.arrive_ms[index] else None
+
+    def _floor_at(self, at_ms: int) -> int:
+        """Return the floor at which the car stopped last."""
+        index = int(np.searchsorted(self.cycles.arrive_ms, at_ms - self.start_ms, side="right")) - 1
+        return int(self.cycles.to_floor[index]) if index >= 0 else MAIN_FLOOR
 
 
-def _cycle_messages(cycle: Cycle) -> Iterator[LiftMessage]:
-    trip = Trip(
-        at=cycle.arrive_ms,
-        from_floor=cycle.from_floor,
-        to_floor=cycle.to_floor,
-        duration_ms=cycle.arrive_ms - cycle.start_ms,
-        distance_mm=cycle.distance_mm,
-        load_pct=cycle.load_pct,
-        max_speed_mm_s=cycle.max_speed_mm_s,
-    )
-    yield LiftMessage(cycle.arrive_ms, Kind.TRIP, trip)
-    levelled_ms = cycle.arrive_ms + cycle.opening_ms
-    levelling = Levelling(
-        at=levelled_ms,
-        floor=cycle.to_floor,
-        direction="up" if cycle.to_floor > cycle.from_floor else "down",
-        error_mm=cycle.error_mm,
-        relevelled=abs(cycle.error_mm) > RELEVEL_MM,
-        load_pct=cycle.load_pct,
-    )
-    yield LiftMessage(levelled_ms, Kind.LEVELLING, levelling)
-    door = DoorCycle(
-        at=cycle.end_ms,
-        floor=cycle.to_floor,
-        opening_ms=cycle.opening_ms,
-        dwell_ms=cycle.dwell_ms,
-        closing_ms=cycle.closing_ms,
-        reversals=cycle.reversals,
-        peak_current_a=cycle.peak_current_a,
-    )
-    yield LiftMessage(cycle.end_ms, Kind.DOOR, door)
+def _rows(at_ms: Ints, first_ms: int, last_ms: int) -> slice:
+    return slice(*np.searchsorted(at_ms, (first_ms, last_ms)))
 
 
-def _fault_messages(period: FaultPeriod, made: Sequence[Cycle]) -> Iterator[LiftMessage]:
-    raised = FaultReport(
-        at=period.raised_ms,
-        code=period.code,
-        phase="raised",
-        fault_id=period.fault_id,
-        floor=_floor_at(made, period.raised_ms),
-        in_door_zone=period.in_door_zone,
-        passengers=period.passengers,
-    )
-    yield LiftMessage(period.raised_ms, Kind.FAULT, raised)
-    cleared = FaultReport(at=period.cleared_ms, code=period.code, phase="cleared", fault_id=period.fault_id)
-    yield LiftMessage(period.cleared_ms, Kind.FAULT, cleared)
-    if period.code == ENTRAPMENT:
-        yield from _alarm_call(period)
+def _listed(columns: Sequence[Any], rows: slice) -> Iterator[tuple[Any, ...]]:
+    return zip(*(column[rows].tolist() for column in columns), strict=True)
 
 
 def _alarm_call(period: FaultPeriod) -> Iterator[LiftMessage]:
     """Yield what the alarm equipment says while people are trapped: they press, somebody answers, it ends."""
     answered_ms = period.raised_ms + (period.cleared_ms - period.raised_ms) // 4
-    said = ((period.raised_ms + 15_000, "button"), (answered_ms, "answered"), (period.cleared_ms, "end"))
-    for at_ms, kind in said:
-        yield LiftMessage(at_ms, Kind.ALARM, Alarm(at=at_ms, type=kind))  # type: ignore[arg-type]
+    yield _alarm(period.raised_ms + 15_000, "button")
+    yield _alarm(answered_ms, "answered")
+    yield _alarm(period.cleared_ms, "end")
 
 
-def _states(spec: LiftSpec, day: date, stops: Sequence[FaultPeriod], made: Sequence[Cycle]) -> Iterator[LiftMessage]:
-    """Yield the state once an hour and whenever the lift goes out of service or comes back."""
-    start_ms = day_start_ms(day) + int(spec.phase * HOUR_MS)
-    hourly = range(start_ms, start_ms + DAY_MS, HOUR_MS)
-    changes = {instant for period in stops for instant in (period.raised_ms, period.cleared_ms)}
-    for at_ms in sorted({*hourly, *changes}):
-        active = [period for period in stops if period.raised_ms <= at_ms < period.cleared_ms]
-        yield LiftMessage(at_ms, Kind.STATE, _state(at_ms, active, made))
-
-
-def _state(at_ms: int, active: Sequence[FaultPeriod], made: Sequence[Cycle]) -> State:
-    ride = _ride_at(made, at_ms)
-    at_door = any("door" in period.code for period in active)
-    return State(
-        at=at_ms,
-        service_mode="out-of-service" if active else "normal",
-        moving=ride is not None,
-        direction="stopped" if ride is None else "up" if ride.to_floor > ride.from_floor else "down",
-        floor=_floor_at(made, at_ms),
-        door="door-fault" if at_door else "closed",
-        in_door_zone=ride is None and all(period.in_door_zone for period in active),
-        passengers=any(period.passengers for period in active),
-        power=all(period.code != POWER_CUT for period in active),
-        connected=True,
-    )
-
-
-def _ride_at(made: Sequence[Cycle], at_ms: int) -> Cycle | None:
-    index = bisect_right(made, at_ms, key=lambda cycle: cycle.start_ms) - 1
-    return made[index] if index >= 0 and at_ms < made[index].arrive_ms else None
-
-
-def _floor_at(made: Sequence[Cycle], at_ms: int) -> int:
-    """Return the floor at which the car stopped last."""
-    index = bisect_right(made, at_ms, key=lambda cycle: cycle.arrive_ms) - 1
-    return made[index].to_floor if index >= 0 else MAIN_FLOOR
-
-
-def _machine(spec: LiftSpec, day: date) -> Iterator[LiftMessage]:
-    """Yield temperatures and brake times: warm in summer and in the afternoon, the motor after busy hours."""
-    random, start_ms = spec.random("machine", day), day_start_ms(day)
-    season = -math.cos(2 * math.pi * day.timetuple().tm_yday / 365)
-    busy = hour_weights(spec.use, day)
-    for offset_ms in range(int(spec.phase * MACHINE_EVERY_MS), DAY_MS, MACHINE_EVERY_MS):
-        hour = offset_ms // HOUR_MS
-        room_c = 22 + 6 * season - 3 * math.cos(2 * math.pi * (offset_ms / DAY_MS - 0.1)) + random.gauss(0, 0.4)
-        machine = Machine(
-            at=start_ms + offset_ms,
-            machine_room_c=round(room_c, 1),
-            motor_c=round(room_c + 8 + 2.2 * busy[hour] + random.gauss(0, 0.8), 1),
-            brake_release_ms=round(180 + 20 * spec.phase + random.gauss(0, 4)),
-            brake_apply_ms=round(130 + 15 * spec.phase + random.gauss(0, 4)),
-            vibration_mg=round(12 + 4 * spec.phase + random.uniform(-1.5, 1.5), 1),
-        )
-        yield LiftMessage(start_ms + offset_ms, Kind.MACHINE, machine)
-
-
-def _counters(spec: LiftSpec, day: date, made: Sequence[Cycle]) -> Iterator[LiftMessage]:
-    """Yield the controller's totals once an hour. Each trip ends with one door cycle."""
-    before = trips_before(spec, day)
-    for at_ms in range(day_start_ms(day) + int(spec.phase * HOUR_MS), day_start_ms(day) + DAY_MS, HOUR_MS):
-        trips = before + bisect_left(made, at_ms, key=lambda cycle: cycle.end_ms)
-        hours = round(trips * _MEAN_TRIP_H, 1)
-        counters = Counters(at=at_ms, trips_total=trips, door_cycles_total=trips, running_h_total=hours)
-        yield LiftMessage(at_ms, Kind.COUNTERS, counters)
-
-
-def _alarm_tests(spec: LiftSpec, day: date) -> Iterator[LiftMessage]:
-    if (day.toordinal() + int(spec.phase * 1000)) % ALARM_TEST_EVERY_DAYS == 0:
-        at_ms = day_start_ms(day) + _ALARM_TEST_HOUR * HOUR_MS + int(spec.phase * HOUR_MS)
-        yield LiftMessage(at_ms, Kind.ALARM, Alarm(at=at_ms, type="test", voice_ok=True, battery_ok=True))
+def _alarm(at_ms: int, kind: Literal["button", "answered", "end"]) -> LiftMessage:
+    return LiftMessage(at_ms, Kind.ALARM, Alarm(at=at_ms, type=kind))

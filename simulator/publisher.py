@@ -4,8 +4,11 @@ MQTT 3.1.1, which every broker speaks. What a broker has not acknowledged is sen
 """
 
 import selectors
+import socket
 import ssl
+from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import islice
 from random import Random
 from typing import Protocol
@@ -27,7 +30,9 @@ RETRY_S_MAX = 10.0
 CONNECTS_AT_ONCE = 20
 # Beyond what a feed hands over before it waits; paho's own queue is never used.
 INFLIGHT_MAX = 1_000
-_MISC_EVERY_S = 1.0
+# Every connection pings where it must at least every so many of these rounds.
+_MISC_EVERY_S = 0.5
+_MISC_ROUNDS = 10
 _DOUBLINGS_MAX = 10
 LAST_WILL = encode(State(connected=False))
 
@@ -46,9 +51,10 @@ class LiftConnection:
     """One controller's connection, and what it has sent that was not yet acknowledged."""
 
     def __init__(
-        self, lift_id: str, client: Client, selector: selectors.BaseSelector, random: Random, say: Say
+        self, lift_id: str, client: Client, selector: selectors.BaseSelector, random: Random, fleet: "Publisher"
     ) -> None:
         """Speak through `client`, which belongs to this connection alone; `selector` shall know its socket."""
+        self._fleet = fleet
         self.lift_id = lift_id
         self.connected = False
         self.sessions = 0
@@ -56,10 +62,10 @@ class LiftConnection:
         self._client = client
         self._selector = selector
         self._random = random
-        self._say = say
         self._failures = 0
         self._refusal = ""
         self._closing = False
+        self._away = False
         self._waiting: dict[int, int] = {}
         self._take_part()
 
@@ -85,6 +91,22 @@ class LiftConnection:
         """
         self._client.reconnect()
         self.retry_at_s = None
+
+    def break_off(self) -> None:
+        """Vanish without a goodbye, and stay away until `come_back`: the broker sends the last will."""
+        self._away = True
+        self.retry_at_s = None
+        wire = self._client.socket()
+        if isinstance(wire, socket.socket):
+            with suppress(OSError):
+                wire.shutdown(socket.SHUT_RDWR)
+
+    def come_back(self) -> None:
+        """Connect again with the next rounds."""
+        self._away = False
+        if not self.connected:
+            self.retry_at_s = 0.0
+            self._fleet.wants_in(self)
 
     def close(self) -> None:
         """Say goodbye, so that the broker sends no last will; it goes out with the next rounds."""
@@ -121,9 +143,11 @@ class LiftConnection:
     ) -> None:
         if reason.is_failure:
             if str(reason) != self._refusal:
-                self._say(f"the broker refuses {self.lift_id}: {reason}")
+                self._fleet.say(f"the broker refuses {self.lift_id}: {reason}")
             self._refusal = str(reason)
             return
+        if not self.connected:
+            self._fleet.stands(self, by=1)
         self.connected = True
         self.sessions += 1
         self._failures = 0
@@ -132,10 +156,13 @@ class LiftConnection:
     def _on_disconnect(
         self, _client: Client, _data: object, _flags: DisconnectFlags, _reason: ReasonCode, _more: Properties | None
     ) -> None:
+        if self.connected:
+            self._fleet.stands(self, by=-1)
         self.connected = False
-        if not self._closing:
+        if not self._closing and not self._away:
             self.retry_at_s = monotonic_s() + backoff_s(self._failures, self._random)
             self._failures += 1
+            self._fleet.wants_in(self)
 
     def _on_publish(
         self, _client: Client, _data: object, mid: int, _reason: ReasonCode, _more: Properties | None
@@ -149,18 +176,22 @@ class Publisher:
     def __init__(self, address: BrokerAddress, lift_ids: Sequence[str], say: Say, random: Random) -> None:
         """Speak to the broker at `address` for these lifts; `say` is told what a person should know."""
         self._address = address
-        self._say = say
+        self.say = say
         self._random = random
         self._selector = selectors.DefaultSelector()
         self._failures = 0
         self._away_until_s = 0.0
         self._misc_at_s = 0.0
+        self._connected = 0
+        self._came: list[str] = []
         self._is_whole = False
         tls = ssl.create_default_context() if address.tls else None
         self.connections = {
-            lift_id: LiftConnection(lift_id, new_client(address, lift_id, tls), self._selector, random, say)
+            lift_id: LiftConnection(lift_id, new_client(address, lift_id, tls), self._selector, random, self)
             for lift_id in lift_ids
         }
+        self._outside = deque(self.connections.values())
+        self._pinged: deque[LiftConnection] = deque(self.connections.values())
 
     @property
     def unacknowledged(self) -> int:
@@ -170,7 +201,22 @@ class Publisher:
     @property
     def connected(self) -> int:
         """How many connections stand."""
-        return sum(connection.connected for connection in self.connections.values())
+        return self._connected
+
+    def stands(self, connection: LiftConnection, *, by: int) -> None:
+        """A connection came to stand (`by` 1), or has gone (-1)."""
+        self._connected += by
+        if by > 0:
+            self._came.append(connection.lift_id)
+
+    def wants_in(self, connection: LiftConnection) -> None:
+        """A connection will want to connect again when its `retry_at_s` has come."""
+        self._outside.append(connection)
+
+    def take_came(self) -> list[str]:
+        """Return whose connections came to stand since this was asked last."""
+        came, self._came = self._came, []
+        return came
 
     def poll(self, timeout_s: float) -> None:
         """Connect what is due, wait at most `timeout_s` for the sockets, read and write."""
@@ -178,10 +224,7 @@ class Publisher:
         self._connect_due(now_s)
         for key, mask in self._selector.select(timeout_s):
             key.data.drive(mask)
-        if now_s >= self._misc_at_s:
-            self._misc_at_s = now_s + _MISC_EVERY_S
-            for connection in self.connections.values():
-                connection.keep_alive()
+        self._keep_alive(now_s)
         self._report()
 
     def close(self, within_s: float) -> None:
@@ -194,17 +237,32 @@ class Publisher:
                 key.data.drive(mask)
         self._selector.close()
 
+    def _keep_alive(self, now_s: float) -> None:
+        """Let a share of the connections ping, so that each does so every few seconds and none waits for all others."""
+        if now_s < self._misc_at_s:
+            return
+        self._misc_at_s = now_s + _MISC_EVERY_S
+        for connection in islice(self._pinged, -(-len(self._pinged) // _MISC_ROUNDS)):
+            connection.keep_alive()
+        self._pinged.rotate(-(-len(self._pinged) // _MISC_ROUNDS))
+
     def _connect_due(self, now_s: float) -> None:
         if now_s < self._away_until_s:
             return
-        due = (each for each in self.connections.values() if each.retry_at_s is not None and each.retry_at_s <= now_s)
-        for connection in islice(due, CONNECTS_AT_ONCE):
+        for _ in range(min(CONNECTS_AT_ONCE, len(self._outside))):
+            connection = self._outside.popleft()
+            if connection.retry_at_s is None or connection.connected:
+                continue
+            if connection.retry_at_s > now_s:
+                self._outside.append(connection)
+                continue
             try:
                 connection.connect()
             except OSError as error:
                 # One lift asks for all: a broker that is away would cost each of them the whole time to connect.
+                self._outside.append(connection)
                 if self._failures == 0:
-                    self._say(f"no broker at {self._address}: {error}; trying again")
+                    self.say(f"no broker at {self._address}: {error}; trying again")
                 self._away_until_s = monotonic_s() + backoff_s(self._failures, self._random)
                 self._failures += 1
                 return
@@ -214,7 +272,7 @@ class Publisher:
         whole = self.connected == len(self.connections)
         if whole != self._is_whole:
             self._is_whole = whole
-            self._say(f"{self.connected} of {len(self.connections)} lifts are connected to {self._address}")
+            self.say(f"{self.connected} of {len(self.connections)} lifts are connected to {self._address}")
 
 
 def new_client(address: BrokerAddress, lift_id: str, tls: ssl.SSLContext | None) -> Client:

@@ -6,19 +6,21 @@ more. Repairs follow the faults that the lifts report.
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
-from msgspec import structs
+from msgspec import Struct, structs
 
-from ingest.clock import from_ms
+from ingest.clock import from_ms, to_ms
 from ingest.fleet import Lift, Visit, VisitKind
-from simulator.faults import DOOR_CLOSING, POWER_CUT, FaultPeriod, fault_periods
-from simulator.fleet import LiftSpec, seeded
+from simulator.chance import seeded
+from simulator.fleet import LiftSpec
+from simulator.living import life_of
+from simulator.people import Presence
+from simulator.traffic import DAY_MS
 
 REGIME = "CN-2012"
-MAINTENANCE_EVERY_DAYS = 14
 VISITS_FOR_DAYS = 120
 # Of 30 lifts 3 are overdue, 3 have a certificate that expires within a month, and one runs on an expired one.
 _SPECIAL_SHARE = 0.1
@@ -26,8 +28,6 @@ _OVERDUE_DAYS = (17, 26)
 _EXPIRING_DAYS = (4, 28)
 _EXPIRED_DAYS = 9
 _MONTH_DAYS = 32
-# How often somebody calls the technician for a door that recovers by itself after some minutes.
-_REPAIRED_SHARE = 0.25
 # The profile is the service's to choose, and these lifts speak canonical codes.
 _LIFT_COLUMNS = tuple(name for name in Lift.__struct_fields__ if name != "profile")
 
@@ -35,8 +35,8 @@ _LIFT_COLUMNS = tuple(name for name in Lift.__struct_fields__ if name != "profil
 def write_register(folder: Path, fleet: Sequence[LiftSpec], now: datetime) -> None:
     """Write `lifts.csv` and `visits.csv` of the fleet, as its owner would at `now`, into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "lifts.csv", _LIFT_COLUMNS, lifts(fleet, now))
-    _write(folder / "visits.csv", Visit.__struct_fields__, visits(fleet, now))
+    write_table(folder / "lifts.csv", _LIFT_COLUMNS, lifts(fleet, now))
+    write_table(folder / "visits.csv", Visit.__struct_fields__, visits(fleet, now))
 
 
 def lifts(fleet: Sequence[LiftSpec], now: datetime) -> list[Lift]:
@@ -93,39 +93,27 @@ def _next_anniversary(of: date, after: date) -> date:
 
 def _visits(spec: LiftSpec, now: datetime, *, overdue: bool) -> Iterator[Visit]:
     quiet_days = spec.random("overdue").randint(*_OVERDUE_DAYS) if overdue else 0
-    for number in range(VISITS_FOR_DAYS):
-        day = now.date() - timedelta(days=number)
-        if _is_maintenance_day(spec, day) and number >= quiet_days:
-            random = spec.random("maintenance", day)
-            done_at = datetime(day.year, day.month, day.day, random.randint(7, 15), random.randrange(60), tzinfo=UTC)
-            if done_at <= now:
-                yield Visit(lift_id=spec.lift_id, kind=VisitKind.MAINTENANCE, done_at=done_at, outcome="done")
-        for period in fault_periods(spec, day):
-            done_at = from_ms(period.cleared_ms)
-            if done_at <= now and _is_repaired(spec, period):
-                yield Visit(
-                    lift_id=spec.lift_id,
-                    kind=VisitKind.REPAIR,
-                    done_at=done_at,
-                    cause_code=period.code,
-                    outcome="repaired",
-                )
+    quiet_ms = to_ms(datetime.combine(now.date() - timedelta(days=quiet_days - 1), time(), UTC))
+    now_ms = to_ms(now)
+    for presence in life_of(spec, now_ms).presences:
+        is_new = now_ms - VISITS_FOR_DAYS * DAY_MS < presence.end_ms <= now_ms
+        if is_new and not (presence.kind == VisitKind.MAINTENANCE and quiet_days and presence.begin_ms >= quiet_ms):
+            yield visit_of(spec.lift_id, presence)
 
 
-def _is_maintenance_day(spec: LiftSpec, day: date) -> bool:
-    return (day.toordinal() + int(spec.phase * 1000)) % MAINTENANCE_EVERY_DAYS == 0
+def visit_of(lift_id: str, presence: Presence) -> Visit:
+    """Return a visit as it is written down: with the cause that the technician named, true or not."""
+    return Visit(
+        lift_id=lift_id,
+        kind=VisitKind(presence.kind),
+        done_at=from_ms(presence.end_ms),
+        cause_code=presence.cause_code,
+        outcome=presence.outcome,
+    )
 
 
-def _is_repaired(spec: LiftSpec, period: FaultPeriod) -> bool:
-    """Tell whether a technician ended the fault: most, but not power cuts, and few of a troubled door's many."""
-    if period.code == POWER_CUT:
-        return False
-    if spec.troubled and period.code == DOOR_CLOSING:
-        return spec.random("repaired", period.fault_id).random() < _REPAIRED_SHARE
-    return True
-
-
-def _write(path: Path, columns: Sequence[str], rows: Iterable[Lift | Visit]) -> None:
+def write_table(path: Path, columns: Sequence[str], rows: Iterable[Struct]) -> None:
+    """Write a CSV file of a history: RFC 3339 instants, nothing where nothing is known."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)

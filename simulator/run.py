@@ -1,6 +1,7 @@
 """A fleet's day at work: first what was missed, then the present, until somebody says stop."""
 
-from collections.abc import Callable, Sequence
+import heapq
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,12 +12,15 @@ from simulator import resume
 from simulator.faults import FaultPeriod
 from simulator.feed import LiftFeed
 from simulator.fleet import LiftSpec
+from simulator.life import Life
 from simulator.pace import Pace
 from simulator.publisher import Publisher, Say
 from simulator.resume import Progress
-from simulator.scenarios import DEMO_MS, scripted
+from simulator.script import DEMO_MS, scripted
+from simulator.transport import CLEAN, Roughness, SentLog
 
 POLL_S = 0.05
+SPEAK_S_MAX = 0.2
 SAVE_EVERY_S = 5.0
 TELL_EVERY_S = 1.0
 # How long a stop may wait for acknowledgements, for the last words, and for the connections to close.
@@ -27,12 +31,17 @@ _DAY_MS = timedelta(days=1) // timedelta(milliseconds=1)
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """What a run shall do. `history_ms` bounds how much of the past is published; `once`: the past and nothing more."""
+    """What a run shall do. `history_ms` bounds how much of the past is published; `once`: the past and nothing more.
+
+    `lives` are those of a scenario, by lift; who has none there has his own.
+    """
 
     history_ms: int = 0
     once: bool = False
     script: bool = False
     resume_file: Path | None = None
+    lives: Mapping[str, Life] = {}
+    rough: Roughness = CLEAN
 
 
 class Simulation:
@@ -47,6 +56,7 @@ class Simulation:
         boot: str,
         say: Say,
         progress: Progress | None = None,
+        log: SentLog | None = None,
     ) -> None:
         """Take the fleet up where `progress` left it (None: as far back as the plan reaches)."""
         self._fleet = fleet
@@ -67,9 +77,15 @@ class Simulation:
                 boot,
                 max(oldest_ms, until_ms.get(spec.lift_id, oldest_ms)),
                 extra.get(spec.lift_id, ()),
+                plan.lives.get(spec.lift_id),
+                plan.rough,
+                log,
             )
             for spec in fleet
         ]
+        self._by_lift = {feed.spec.lift_id: feed for feed in self._feeds}
+        self._due = [(feed.due_ms, number) for number, feed in enumerate(self._feeds)]
+        heapq.heapify(self._due)
 
     def run(self, is_over: Callable[[], bool]) -> bool:
         """Publish until `is_over`, then stop in order; tell whether all that was handed over has been acknowledged."""
@@ -107,15 +123,27 @@ class Simulation:
 
     def _round(self, now_ms: int) -> None:
         self._greet()
-        for feed in self._feeds:
-            feed.give_due(now_ms)
+        self._give_due(now_ms)
         self._publisher.poll(POLL_S)
         self._save(monotonic_s())
 
+    def _give_due(self, now_ms: int) -> None:
+        """Let the lifts speak that have something to say, the longest overdue first, for a short while."""
+        until_s = monotonic_s() + SPEAK_S_MAX
+        again = []
+        while self._due and self._due[0][0] < now_ms and monotonic_s() < until_s:
+            _, number = heapq.heappop(self._due)
+            feed = self._feeds[number]
+            feed.give_due(now_ms)
+            again.append((max(now_ms, feed.due_ms), number))
+        for each in again:
+            heapq.heappush(self._due, each)
+
     def _greet(self) -> None:
+        came = self._publisher.take_came()
         now_ms = self._pace.now_ms()
-        for feed in self._feeds:
-            feed.greet(now_ms)
+        for lift_id in came:
+            self._by_lift[lift_id].greet(now_ms)
 
     def _stop(self) -> bool:
         self._drain(DRAIN_S_MAX)

@@ -1,35 +1,70 @@
-"""Traffic: how many trips a day, at what hours, and to which floors. Hours and days are those of UTC.
+"""Traffic: how many trips a day, at what hours, and between which floors. Hours and days are those of UTC.
 
 The number of trips up to a day has a closed form, so that a controller's counters are right on any day without a
 walk through all the days before.
 """
 
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from random import Random
 
+import numpy as np
+
 from ingest.clock import to_ms
+from simulator.chance import Flags, Floats, Ints, uniforms
 from simulator.fleet import LiftSpec, Use
+from simulator.stops import Stop
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 MAIN_FLOOR = 1
 
-# Weight of each hour. The peaks are published: 12.3 % of a month's calls at 8-10, 14.7 % at 18-20. The rest is assumed.
-_HOME_WORKDAY = (1, 0.5, 0.5, 0.5, 0.5, 1, 3, 6, 9.5, 9, 5, 4.5, 5.5, 4.5, 4, 4.5, 5.5, 7, 9.5, 9, 6.5, 5, 3.5, 2)
-_HOME_WEEKEND = (2, 1, 0.5, 0.5, 0.5, 0.5, 1.5, 3, 5, 7, 7.5, 7, 6.5, 6, 6, 6.5, 7, 7, 7.5, 7.5, 6, 5, 4, 3)
-_OFFICE = (0.3, 0.2, 0.2, 0.2, 0.2, 0.5, 2, 6, 11, 9.5, 6, 6, 9, 8.5, 6, 6, 6.5, 8, 9, 5.5, 2, 1, 0.6, 0.4)
-_HOSPITAL = (2, 1.5, 1.5, 1.5, 1.5, 2, 4, 6, 7.5, 7.5, 7, 7, 6.5, 7, 7, 6.5, 6, 5.5, 6, 6, 4.5, 3.5, 3, 2.5)
+# Weight of each hour. Published for people trapped, who follow the traffic: 12.3 % of a month's events at 8-10 and 14.7 %
+# at 18-20 in one city, 74.5 % at 6-12 and 18-22 in another. The curve between them, and those of other uses, are assumed.
+_HOME_WORKDAY = (
+    *(0.6, 0.4, 0.3, 0.3, 0.4, 1.0, 6.2, 7.4, 7.0, 6.6, 6.6, 6.6),
+    *(4.0, 3.0, 2.8, 2.9, 3.2, 4.2, 8.6, 8.2, 7.2, 6.2, 2.2, 1.2),
+)
+_HOME_WEEKEND = (
+    *(1.2, 0.8, 0.5, 0.4, 0.4, 0.7, 2.6, 4.6, 6.6, 7.6, 8.0, 7.6),
+    *(5.4, 4.4, 4.2, 4.2, 4.4, 5.0, 8.2, 8.0, 7.0, 5.6, 2.6, 1.6),
+)
+_OFFICE = (
+    *(0.3, 0.2, 0.2, 0.2, 0.2, 0.5, 3.5, 7, 11, 9.5, 6, 6),
+    *(9, 8.5, 6, 6, 6.5, 8, 9, 5.5, 2, 1, 0.6, 0.4),
+)
+_HOSPITAL = (
+    *(2, 1.5, 1.5, 1.5, 1.5, 2, 4.5, 6.5, 7.5, 7.5, 7, 7),
+    *(6.5, 7, 7, 6.5, 6, 5.5, 6, 6, 4.5, 3.5, 3, 2.5),
+)
 # Trips of a Monday, ..., Sunday as a share of `trips_per_day`. Published office figures count 260 days a year.
 _WEEK = {
     Use.RESIDENTIAL: (1.0, 1.0, 1.0, 1.0, 1.05, 0.95, 0.9),
+    Use.PUBLIC_HOUSING: (1.0, 1.0, 1.0, 1.0, 1.05, 1.0, 0.95),
     Use.OFFICE: (1.0, 1.0, 1.0, 1.0, 0.95, 0.2, 0.15),
     Use.HOSPITAL: (1.05, 1.0, 1.0, 1.0, 1.0, 0.8, 0.75),
 }
 _SATURDAY = 5
 # Days differ by up to this share of `trips_per_day`: less than the quietest day has, or counters would run backwards.
 _DAY_NOISE = 0.1
-_BACK_TO_MAIN_SHARE = 0.75
-_EMPTY_SHARE = 0.4
+# Shares of the journeys that begin or end at the main floor, by the hour: (from main, to main); the rest is between other
+# floors. Up-peak, lunch and down-peak of an office; homes the other way round. Assumptions.
+_OFFICE_JOURNEYS = {7: (0.85, 0.05), 8: (0.85, 0.05), 9: (0.7, 0.1), 12: (0.35, 0.45), 13: (0.45, 0.35)}
+_OFFICE_JOURNEYS |= dict.fromkeys((17, 18, 19, 20), (0.08, 0.8))
+_HOME_JOURNEYS = dict.fromkeys((6, 7, 8, 9), (0.25, 0.7)) | dict.fromkeys((17, 18, 19, 20, 21), (0.7, 0.25))
+_JOURNEYS = {Use.OFFICE: _OFFICE_JOURNEYS, Use.RESIDENTIAL: _HOME_JOURNEYS, Use.PUBLIC_HOUSING: _HOME_JOURNEYS}
+_JOURNEYS_ELSE = {
+    Use.OFFICE: (0.35, 0.35),
+    Use.RESIDENTIAL: (0.48, 0.48),
+    Use.PUBLIC_HOUSING: (0.48, 0.48),
+    Use.HOSPITAL: (0.3, 0.3),
+}
+JOURNEY_COLUMNS = 3
+_TRIPS_PER_JOURNEY = 1.8
+_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+_EDGES_MS: Floats = np.arange(25, dtype=np.float64) * HOUR_MS
 
 
 def day_start_ms(day: date) -> int:
@@ -49,11 +84,11 @@ def hour_weights(use: Use, day: date) -> tuple[float, ...]:
 def moment(spec: LiftSpec, day: date, random: Random) -> int:
     """Return an instant of the day in ms since 1970, drawn so that busy hours get more."""
     hour = random.choices(range(24), hour_weights(spec.use, day))[0]
-    return day_start_ms(day) + hour * HOUR_MS + random.randrange(HOUR_MS)
+    return day_start_ms(day) + hour * HOUR_MS + int(random.random() * HOUR_MS)
 
 
 def trips_before(spec: LiftSpec, day: date) -> int:
-    """Return how many trips the lift has made since it was commissioned, as the day begins."""
+    """Return how many trips passengers have wanted since the lift was commissioned, as the day begins."""
     days = (day - spec.commissioned_on).days
     if days <= 0:
         return 0
@@ -63,20 +98,83 @@ def trips_before(spec: LiftSpec, day: date) -> int:
     return int(spec.trips_per_day * weeks) + int(noise)
 
 
-def wanted_starts_ms(spec: LiftSpec, day: date, random: Random) -> list[int]:
-    """Return when passengers want the day's trips to start, in order."""
-    count = max(0, trips_before(spec, day + timedelta(days=1)) - trips_before(spec, day))
-    return sorted(moment(spec, day, random) for _ in range(count))
+def trips_of(spec: LiftSpec, day: date) -> int:
+    """Return how many trips passengers want on a day."""
+    return max(0, trips_before(spec, day + timedelta(days=1)) - trips_before(spec, day))
 
 
-def destination(spec: LiftSpec, floor: int, random: Random) -> int:
-    """Return where the car goes from `floor`: mostly away from the main floor and back to it."""
-    back = random.random() < _BACK_TO_MAIN_SHARE
-    other = random.randint(1, spec.floors - 1)
-    return MAIN_FLOOR if back and floor != MAIN_FLOOR else other + (other >= floor)
+def wanted_ms(spec: LiftSpec, day: date, chances: Floats) -> Floats:
+    """Return when passengers want the trips of a day to start, in order, in ms of the day; one uniform chance for each."""
+    return np.interp(np.sort(chances), _hours(hour_weights(spec.use, day)), _EDGES_MS)
 
 
-def load_pct(random: Random) -> int:
-    """Return how full the car is: often it comes empty."""
-    empty, load = random.random() < _EMPTY_SHARE, random.triangular(5, 80, 12)
-    return 0 if empty else round(load)
+def chances_of(spec: LiftSpec, day: date, columns: int) -> Floats:
+    """Return the chances of a day's trips: a column of them for each trip that is wanted; the first is when."""
+    return uniforms(spec.seed, spec.lift_id, "cycles", day, rows=trips_of(spec, day), columns=columns)
+
+
+def lost_of(spec: LiftSpec, day: date, stops: Sequence[Stop]) -> int:
+    """Return how many of the trips that passengers want on a day find the lift stopped (`stops` in ms of the day)."""
+    wanted = wanted_ms(spec, day, chances_of(spec, day, 1)[0])
+    edges = np.array([(stop.start_ms, stop.end_ms) for stop in stops], dtype=np.float64)
+    return int(np.diff(np.searchsorted(wanted, edges.reshape(-1, 2)), axis=1).sum())
+
+
+def lost_before(spec: LiftSpec, day: date, stops: Sequence[Stop], lost: list[tuple[int, int]]) -> int:
+    """Return how many trips were lost before a day; `lost` keeps (day, sum until its end) of `stops`, empty at first."""
+    if not lost:
+        total = 0
+        for of_day, parts in by_day(stops):
+            total += lost_of(spec, of_day, parts)
+            lost.append((of_day.toordinal(), total))
+    index = bisect_left(lost, (day.toordinal(), -1))
+    return lost[index - 1][1] if index else 0
+
+
+def by_day(stops: Sequence[Stop]) -> Iterator[tuple[date, list[Stop]]]:
+    """Yield each day (UTC) that a stop touches with its parts in ms of that day; `stops` in order, not overlapping."""
+    parts: dict[int, list[Stop]] = {}
+    for stop in stops:
+        for number in range(stop.start_ms // DAY_MS, (stop.end_ms - 1) // DAY_MS + 1):
+            start_ms, end_ms = stop.start_ms - number * DAY_MS, stop.end_ms - number * DAY_MS
+            parts.setdefault(number, []).append(Stop(max(0, start_ms), min(DAY_MS, end_ms), stop.floor))
+    for number in sorted(parts):
+        yield date.fromordinal(_EPOCH_ORDINAL + number), parts[number]
+
+
+@cache
+def _hours(weights: tuple[float, ...]) -> Floats:
+    """Return the share of the day's passengers who come until each full hour."""
+    total = sum(weights)
+    return np.array([sum(weights[:hour]) / total for hour in range(25)])
+
+
+def walk(spec: LiftSpec, starts_ms: Floats, chances: Floats, floor: int) -> tuple[Ints, Ints, Flags]:
+    """Return where the trips that start at `starts_ms` (of the day) go from, where to, and whether they carry anybody.
+
+    The car stands at `floor`. It fetches each passenger where he is: an empty trip where it is not there already.
+    `chances` are uniform, shape (JOURNEY_COLUMNS, trips).
+    """
+    count = len(starts_ms)
+    upper = 2 + (chances[1] * (spec.floors - 1)).astype(np.int64)
+    other = 1 + (upper + (chances[2] * (spec.floors - 1)).astype(np.int64)) % spec.floors
+    path = np.empty(2 * count + 1, dtype=np.int64)
+    path[0] = floor
+    # Which trip begins a journey decides its hour, which decides where it goes: nearly two trips each, then counted.
+    begins_with = (np.arange(count) * _TRIPS_PER_JOURNEY).astype(np.int64)
+    for _ in range(2):
+        hour = (starts_ms[np.minimum(begins_with, count - 1)] / HOUR_MS).astype(np.int64)
+        from_main, to_main = (share[hour] for share in _journey_shares(spec.use))
+        comes = chances[0] < from_main
+        path[1::2] = np.where(comes, MAIN_FLOOR, upper)
+        path[2::2] = np.where(comes, upper, np.where(chances[0] < from_main + to_main, MAIN_FLOOR, other))
+        moves = np.flatnonzero(path[1:] != path[:-1])
+        begins_with = np.searchsorted(moves, np.arange(count) * 2)
+    moves = moves[:count]
+    return path[moves], path[moves + 1], moves % 2 == 1
+
+
+@cache
+def _journey_shares(use: Use) -> tuple[Floats, Floats]:
+    shares = [_JOURNEYS.get(use, {}).get(hour, _JOURNEYS_ELSE[use]) for hour in range(24)]
+    return np.array([share[0] for share in shares]), np.array([share[1] for share in shares])

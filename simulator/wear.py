@@ -1,25 +1,54 @@
-"""Wear as a closed form of time: how far a part has drifted at any instant, from nothing but the lift and the instant.
+"""Wear of one part over time: from the first sign until somebody mends it. The hidden truth that telemetry only hints at."""
 
-First form: the landing door of a troubled lift's bad floor drags more from week to week until somebody cleans it.
-The amounts are assumptions.
-"""
+import numpy as np
+from msgspec import Struct
 
-from simulator.fleet import LiftSpec
+from simulator.chance import Floats, Ints
 from simulator.traffic import DAY_MS
 
-_CLEANED_EVERY_DAYS = 56
-_DRAG_PER_WEEK = 0.02
-_DAYS_PER_WEEK = 7
+
+class Segment(Struct, frozen=True):
+    """A time in which a part wears on undisturbed: `progress` at its beginning, 1 where the part fails."""
+
+    since_ms: int
+    until_ms: int
+    progress: float
+    per_day: float
 
 
-def closing_factor(spec: LiftSpec, floor: int, at_ms: int) -> float:
-    """Return by how much the door of a landing closes slower than a new one (1.0: as slow as a new one)."""
-    if not spec.troubled or floor != spec.bad_floor:
-        return 1.0
-    days = at_ms / DAY_MS + spec.phase * _CLEANED_EVERY_DAYS
-    return 1.0 + _DRAG_PER_WEEK * (days % _CLEANED_EVERY_DAYS) / _DAYS_PER_WEEK
+class Wear(Struct, frozen=True, kw_only=True):
+    """One part wearing out. `ended_by`: repair, visit, modernisation, or nobody. `floor` None: it shows at all floors."""
 
+    mechanism: str
+    floor: int | None
+    shape: float
+    segments: tuple[Segment, ...]
+    ended_by: str
 
-def level_bias_mm(spec: LiftSpec, floor: int) -> float:
-    """Return how far off, on average, the car stops at a floor: no landing is adjusted to the millimetre."""
-    return ((floor * 7 + spec.phase * 100) % 5 - 2) * 0.4
+    @property
+    def since_ms(self) -> int:
+        """When it began."""
+        return self.segments[0].since_ms
+
+    @property
+    def until_ms(self) -> int:
+        """When it was over."""
+        return self.segments[-1].until_ms
+
+    def severity(self, at_ms: Ints) -> Floats:
+        """Return the severity (0..1) at instants in ms since 1970; 0 before it began and after it was mended."""
+        severity: Floats = np.zeros(len(at_ms))
+        for segment in self.segments:
+            inside = (at_ms >= segment.since_ms) & (at_ms < segment.until_ms)
+            if inside.any():
+                progress = segment.progress + (at_ms[inside] - segment.since_ms) * (segment.per_day / DAY_MS)
+                severity[inside] = progress.clip(0.0, 1.0) ** self.shape
+        return severity
+
+    def severity_at(self, at_ms: int) -> float:
+        """Return the severity at one instant."""
+        for segment in self.segments:
+            if segment.since_ms <= at_ms < segment.until_ms:
+                progress = segment.progress + (at_ms - segment.since_ms) * segment.per_day / DAY_MS
+                return float(min(1.0, max(0.0, progress)) ** self.shape)
+        return 0.0

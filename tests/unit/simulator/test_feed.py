@@ -10,7 +10,7 @@ from simulator.fleet import make_fleet
 from simulator.lift import messages
 from simulator.traffic import DAY_MS, HOUR_MS, day_start_ms
 
-SPEC = max(make_fleet(7, 30), key=lambda spec: spec.trips_per_day)
+SPEC = max(make_fleet(7, 30, traffic=0.2), key=lambda spec: spec.trips_per_day)
 START_MS = day_start_ms(date(2026, 3, 2)) + 7 * HOUR_MS
 BOOT = "b1"
 
@@ -41,6 +41,13 @@ class MemoryOutlet:
         assert decoded.refusals == []
         self.published.append(Published(kind, decoded.bodies, at_ms, retain, len(payload)))
         self.waiting.append(at_ms)
+
+    def break_off(self) -> None:
+        self.connected = False
+
+    def come_back(self) -> None:
+        self.connected = True
+        self.sessions += 1
 
     @property
     def unacknowledged(self) -> int:

@@ -69,13 +69,15 @@ def test_a_few_lifts_are_overdue_and_the_others_were_visited_within_fifteen_days
     maintained = by_lift(visits(fleet, NOW), VisitKind.MAINTENANCE)
     assert set(maintained) == {spec.lift_id for spec in fleet}
     overdue = [lift_id for lift_id, made in maintained.items() if (NOW - made[-1].done_at).days > 15]
-    assert 2 <= len(overdue) <= 4
+    neglected = {spec.lift_id for spec in fleet if spec.troubled}
+    assert 2 <= len(set(overdue) - neglected) <= 4
 
 
 def test_maintenance_comes_about_every_fourteen_days(fleet: list[LiftSpec]) -> None:
-    for made in by_lift(visits(fleet, NOW), VisitKind.MAINTENANCE).values():
+    kept = {spec.lift_id for spec in fleet if not spec.troubled}
+    for lift_id, made in by_lift(visits(fleet, NOW), VisitKind.MAINTENANCE).items():
         gaps = [after.done_at - before.done_at for before, after in pairwise(made)]
-        assert all(timedelta(days=13) < gap < timedelta(days=15) for gap in gaps)
+        assert all(timedelta(days=13) < gap < timedelta(days=15) for gap in gaps) or lift_id not in kept
 
 
 def test_some_causes_were_repaired_twice_within_thirty_days(fleet: list[LiftSpec]) -> None:

@@ -4,7 +4,7 @@ from ingest.clock import to_ms
 from ingest.faults import CANONICAL
 from simulator.faults import ENTRAPMENT
 from simulator.fleet import make_fleet
-from simulator.scenarios import DEMO, DEMO_MS, scripted
+from simulator.script import DEMO, DEMO_MS, scripted
 
 FLEET = make_fleet(7, 30)
 START_MS = to_ms(datetime(2026, 3, 2, 8, tzinfo=UTC))
