@@ -52,7 +52,7 @@ _ALARM_TEST_HOUR = 3
 _MEAN_TRIP_H = 14 / 3600
 # No fault and no visit lasts longer; being out of use does.
 _PERIOD_MS_MAX = 6 * DAY_MS
-_RELEVEL_TENTH_MM = int(RELEVEL_MM * 10)
+RELEVEL_TENTH_MM = int(RELEVEL_MM * 10)
 
 
 class LiftMessage(Struct, frozen=True, gc=False):
@@ -157,18 +157,36 @@ class LiftDay:
 
     def state(self, at_ms: int) -> State:
         """Return how the lift stands at an instant of the day."""
+        return self._states_at([at_ms])[0]
+
+    def _states_at(self, instants_ms: Sequence[int]) -> list[State]:
+        """Return how the lift stands at some instants of the day."""
+        made = self.cycles
+        of_day_ms = np.array(instants_ms, dtype=np.int64) - self.start_ms
+        begun = np.searchsorted(made.start_ms, of_day_ms, side="right") - 1
+        arrived = np.searchsorted(made.arrive_ms, of_day_ms, side="right") - 1
+        from_floors, to_floors = made.from_floor.tolist(), made.to_floor.tolist()
+        rows = zip(instants_ms, begun.tolist(), arrived.tolist(), strict=True)
+        return [
+            self._state(
+                at_ms,
+                way=to_floors[ride] - from_floors[ride] if ride > stood else 0,
+                floor=to_floors[stood] if stood >= 0 else MAIN_FLOOR,
+            )
+            for at_ms, ride, stood in rows
+        ]
+
+    def _state(self, at_ms: int, *, way: int, floor: int) -> State:
         active = [period for period in self._periods if period.stops and period.raised_ms <= at_ms < period.cleared_ms]
-        ride = self._ride_at(at_ms)
-        way = None if ride is None else self.cycles.to_floor[ride] - self.cycles.from_floor[ride]
         at_door = any("door" in period.code for period in active)
         return State(
             at=at_ms,
             service_mode=self._mode(at_ms, is_faulty=bool(active)),
-            moving=way is not None,
-            direction="stopped" if way is None else "up" if way > 0 else "down",
-            floor=self._floor_at(at_ms),
+            moving=way != 0,
+            direction="stopped" if way == 0 else "up" if way > 0 else "down",
+            floor=floor,
             door="door-fault" if at_door else "closed",
-            in_door_zone=way is None and all(period.in_door_zone for period in active),
+            in_door_zone=way == 0 and all(period.in_door_zone for period in active),
             passengers=any(period.passengers for period in active),
             power=all(period.code != POWER_CUT for period in active),
             connected=True,
@@ -211,7 +229,7 @@ class LiftDay:
                 floor=to_floor,
                 direction="up" if to_floor > from_floor else "down",
                 error_mm=error_tenth_mm / 10,
-                relevelled=abs(error_tenth_mm) > _RELEVEL_TENTH_MM,
+                relevelled=abs(error_tenth_mm) > RELEVEL_TENTH_MM,
                 load_pct=load_pct,
             )
             yield LiftMessage(at_ms, Kind.LEVELLING, levelling)
@@ -278,17 +296,18 @@ class LiftDay:
             instant for period in self._periods if period.stops for instant in (period.raised_ms, period.cleared_ms)
         }
         changes |= {instant for each in self._present for instant in (each.begin_ms, each.end_ms)}
-        for at_ms in sorted({*hourly, *changes}):
-            if self.start_ms <= at_ms < self._end_ms:
-                yield LiftMessage(at_ms, Kind.STATE, self.state(at_ms))
+        instants_ms = sorted(at_ms for at_ms in {*hourly, *changes} if self.start_ms <= at_ms < self._end_ms)
+        for state, at_ms in zip(self._states_at(instants_ms), instants_ms, strict=True):
+            yield LiftMessage(at_ms, Kind.STATE, state)
 
     def _counters(self) -> Iterator[LiftMessage]:
         """Yield the controller's totals once an hour. Each trip ends with one door cycle."""
         before = trips_before(self.spec, self.day) - self._lost_before()
-        for at_ms in range(int(self.spec.phase * HOUR_MS), DAY_MS, HOUR_MS):
-            trips = before + int(np.searchsorted(self.cycles.end_ms, at_ms, side="right"))
+        of_day_ms = np.arange(int(self.spec.phase * HOUR_MS), DAY_MS, HOUR_MS)
+        made = np.searchsorted(self.cycles.end_ms, of_day_ms, side="right")
+        for at_ms, count in zip((of_day_ms + self.start_ms).tolist(), made.tolist(), strict=True):
+            trips = before + count
             hours = round(trips * _MEAN_TRIP_H, 1)
-            at_ms += self.start_ms  # noqa: PLW2901
             counters = Counters(at=at_ms, trips_total=trips, door_cycles_total=trips, running_h_total=hours)
             yield LiftMessage(at_ms, Kind.COUNTERS, counters)
 
@@ -307,10 +326,6 @@ class LiftDay:
         if (self.day.toordinal() + int(self.spec.phase * 1000)) % ALARM_TEST_EVERY_DAYS == 0:
             at_ms = self.start_ms + _ALARM_TEST_HOUR * HOUR_MS + int(self.spec.phase * HOUR_MS)
             yield LiftMessage(at_ms, Kind.ALARM, Alarm(at=at_ms, type="test", voice_ok=True, battery_ok=True))
-
-    def _ride_at(self, at_ms: int) -> int | None:
-        index = int(np.searchsorted(self.cycles.start_ms, at_ms - self.start_ms, side="right")) - 1
-        return index if index >= 0 and at_ms - self.start_ms < self.cycles.arrive_ms[index] else None
 
     def _floor_at(self, at_ms: int) -> int:
         """Return the floor at which the car stopped last."""

@@ -29,13 +29,13 @@ _EXPIRING_DAYS = (4, 28)
 _EXPIRED_DAYS = 9
 _MONTH_DAYS = 32
 # The profile is the service's to choose, and these lifts speak canonical codes.
-_LIFT_COLUMNS = tuple(name for name in Lift.__struct_fields__ if name != "profile")
+LIFT_COLUMNS = tuple(name for name in Lift.__struct_fields__ if name != "profile")
 
 
 def write_register(folder: Path, fleet: Sequence[LiftSpec], now: datetime) -> None:
     """Write `lifts.csv` and `visits.csv` of the fleet, as its owner would at `now`, into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_table(folder / "lifts.csv", _LIFT_COLUMNS, lifts(fleet, now))
+    write_table(folder / "lifts.csv", LIFT_COLUMNS, lifts(fleet, now))
     write_table(folder / "visits.csv", Visit.__struct_fields__, visits(fleet, now))
 
 
