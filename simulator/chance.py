@@ -1,7 +1,7 @@
 """Chance without surprise: numbers that depend on nothing but the words given, on any machine and in any process.
 
-Only uniform numbers are taken from a generator, and only sums and products are made of them where a message is made: what
-`numpy` promises not to change, and what every processor rounds alike.
+Only uniform numbers are taken from a generator, and only sums and products are made of them where a message is made:
+what `numpy` promises not to change, and what every processor rounds alike.
 """
 
 from hashlib import blake2b
@@ -31,7 +31,7 @@ def uniforms(seed: int, *what: object, rows: int, columns: int) -> Floats:
 
 
 def bell(four: Floats) -> Floats:
-    """Return values of mean 0 and deviation 1 from four rows of uniform ones; none beyond 3.5: sensors have no tails."""
+    """Return values of mean 0 and deviation 1 from four uniform ones; none beyond 3.5: sensors have no tails."""
     values: Floats = (four[0] + four[1] + four[2] + four[3] - 2.0) * _BELL_SCALE
     return values
 

@@ -1,7 +1,8 @@
 """What a lift does from call to call: a ride, a stop at a landing, a door that opens, waits and closes. In columns.
 
-A day is made at once: each column holds one value of all its cycles. Instants in ms since the beginning of the day (UTC).
-Healthy levels are N(0, 3 mm), a door closes in 3.0 +- 0.1 s: assumptions, like all numbers here without a source.
+A day is made at once: each column holds one value of all its cycles. Instants in ms since the beginning of the day
+(UTC). Healthy levels are N(0, 3 mm), a door closes in 3.0 +- 0.1 s: assumptions, like all numbers here without a
+source.
 """
 
 from collections.abc import Sequence
@@ -39,7 +40,7 @@ _COLUMNS = 8 + JOURNEY_COLUMNS + 4 * BELL_COLUMNS
 
 
 class Cycles(Struct, frozen=True):
-    """The rides of a day, each with the stop and the door cycle at its end: lengths in mm, times in ms, current in 10 mA."""
+    """The rides of a day, each with the stop and the door cycle at its end: in mm, in ms, the current in 10 mA."""
 
     nudging: Flags
     start_ms: Ints
@@ -117,7 +118,7 @@ def joined(parts: Sequence[Cycles]) -> Cycles:
     return Cycles(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
-def _between(  # noqa: PLR0913 - one stretch of a day
+def _between(
     spec: LiftSpec,
     wears: Sequence[Wear],
     day: date,

@@ -54,7 +54,7 @@ class Outlet(Protocol):
 class LiftFeed:
     """One lift's controller: numbers what the lift says over all kinds, from 0, and remembers how far it has come."""
 
-    def __init__(  # noqa: PLR0913 - what a controller is made of
+    def __init__(
         self,
         spec: LiftSpec,
         outlet: Outlet,

@@ -50,8 +50,8 @@ class Duty(Struct, frozen=True):
     speed_mm_s: tuple[int, ...]
 
 
-# Published: about 1,000 trips a day in New York's public housing, 1,538 in an office (400,000 a year on 260 days), up to
-# 750 journeys in a busy block. Lower ends, homes, shares, floors and speeds are assumptions.
+# Published: about 1,000 trips a day in New York's public housing, 1,538 in an office (400,000 a year on 260 days), up
+# to 750 journeys in a busy block. Lower ends, homes, shares, floors and speeds are assumptions.
 DUTIES = {
     Use.RESIDENTIAL: Duty(0.5, (5, 18), (80, 300), (1000, 1600, 1750)),
     Use.PUBLIC_HOUSING: Duty(0.2, (12, 33), (500, 1000), (1600, 1750, 2500)),

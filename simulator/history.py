@@ -1,7 +1,7 @@
-"""Years of a fleet as history files: what `liftwatch import` and `liftwatch backtest` read. Streaming, in blocks of days.
+"""Years of a fleet as history files, which `liftwatch import` and `liftwatch backtest` read. Streaming, block by block.
 
-The file of messages is in the order of time by blocks: some days of each lift, then some more. What is held in memory is
-one block of one lift, and the lives of the fleet.
+The file of messages is in the order of time by blocks: some days of each lift, then some more. What is held in memory
+is one block of one lift, and the lives of the fleet.
 """
 
 import gzip
@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Protocol
 
 from msgspec import Struct, structs
 
@@ -28,6 +28,14 @@ BLOCK_DAYS = 7
 # Above 1 it costs more time than the generation itself.
 _GZIP_LEVEL = 1
 _TELL_EVERY_S = 5.0
+
+
+class Sink(Protocol):
+    """Where the lines of messages go."""
+
+    def write(self, line: bytes, /) -> int:
+        """Write a line."""
+        ...
 
 
 class Span(Struct, frozen=True):
@@ -83,7 +91,7 @@ class HistoryFiles:
         visits = sorted(self._visits(), key=lambda visit: (visit.done_at, visit.lift_id))
         write_table(self._folder / "visits.csv", Visit.__struct_fields__, visits)
 
-    def write_messages(self, file: BinaryIO, truth: Truth | None, say: Callable[[str], None]) -> None:
+    def write_messages(self, file: Sink, truth: Truth | None, say: Callable[[str], None]) -> None:
         """Write all messages, block by block."""
         began_s, tell_at_s = monotonic_s(), monotonic_s() + _TELL_EVERY_S
         for since_ms in range(self._span.since_ms, self._span.until_ms, BLOCK_DAYS * DAY_MS):
@@ -95,7 +103,7 @@ class HistoryFiles:
                 say(f"{from_ms(until_ms).date()}: {self.written.messages} messages in {monotonic_s() - began_s:.0f} s")
         say(f"{self.written.messages} messages, {self.written.bytes} bytes in {monotonic_s() - began_s:.1f} s")
 
-    def _write_block(self, file: BinaryIO, spec: LiftSpec, since_ms: int, until_ms: int, truth: Truth | None) -> None:
+    def _write_block(self, file: Sink, spec: LiftSpec, since_ms: int, until_ms: int, truth: Truth | None) -> None:
         life = self.life(spec)
         days = [LiftDay(spec, from_ms(day_ms).date(), (), life) for day_ms in range(since_ms, until_ms, DAY_MS)]
         boot, seq = self._next_seq.get(spec.lift_id) or (_boot(since_ms), 0)
@@ -149,11 +157,11 @@ def _next_seq(runs: Sequence[tuple[str, int, int]], boot: str, seq: int, before:
 
 
 @contextmanager
-def _opened(path: Path, *, zipped: bool) -> Iterator[BinaryIO]:
+def _opened(path: Path, *, zipped: bool) -> Iterator[Sink]:
     """Open a file for writing; a zipped one holds neither name nor time, so that its bytes are the same again."""
     with path.open("wb") as file:
         if not zipped:
             yield file
             return
         with gzip.GzipFile("", "wb", _GZIP_LEVEL, file, mtime=0) as packed:
-            yield packed  # type: ignore[misc] - it writes bytes, which is all that is asked of it
+            yield packed

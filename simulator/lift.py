@@ -1,7 +1,8 @@
 """One lift in virtual time: everything that its controller says in a window, the same whenever it is asked again.
 
-The messages of a day depend only on the seed, the lift, its life and the day (and on what a script adds), so that a fleet
-can be stopped and taken up again at any instant without a memory of what it did. The publisher adds `boot` and `seq`.
+The messages of a day depend only on the seed, the lift, its life and the day (and on what a script adds), so that a
+fleet can be stopped and taken up again at any instant without a memory of what it did. The publisher adds `boot` and
+`seq`.
 """
 
 from bisect import bisect_right

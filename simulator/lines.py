@@ -1,8 +1,8 @@
 """Some days of one lift as bytes: the columns printed as JSON by the whole column, not object by object.
 
-A template holds a row of the text, with room for its numbers; each number is written by looking four digits up at once, and
-what was not needed of the room, being blank, is left out in the end. No text of the contract that is printed here holds a
-blank. The bytes say the same as `wire.encode`, only that 2.40 is not shortened.
+A template holds a row of the text, with room for its numbers; each number is written by looking four digits up at once,
+and what was not needed of the room, being blank, is left out in the end. No text of the contract that is printed here
+holds a blank. The bytes say the same as `wire.encode`, only that 2.40 is not shortened.
 """
 
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""How a life comes about: hazards by age and care, wear that visits end or mask, repairs that do not hold, mains that fail.
+"""How a life comes about: hazards by age and care, wear that visits end or mask, repairs that do not hold.
 
 A life begins in good order at `EPOCH`, and depends on the seed and the lift alone: asked again for a longer time, it is
 the same life and more.
@@ -31,20 +31,20 @@ from simulator.people import (
     down_ms,
     release_ms,
 )
-from simulator.traffic import DAY_MS, HOUR_MS, moment
+from simulator.traffic import DAY_MS, HOUR_MS, busy, moment
 from simulator.wear import Segment, Wear
 
 EPOCH = datetime(2021, 1, 1, tzinfo=UTC)
 EPOCH_MS = to_ms(EPOCH)
 YEAR_MS = round(365.25 * DAY_MS)
 # All rates are assumptions that make the published ranges come out (`report.py`), unless a source is named.
-CARE_RATE = {Care.GOOD: 0.55, Care.FAIR: 1.0, Care.NEGLECTED: 2.9}
+CARE_RATE = {Care.GOOD: 0.55, Care.FAIR: 1.0, Care.NEGLECTED: 3.05}
 SUDDEN_PER_YEAR = 1.0
 MISUSE_PER_YEAR = 0.5
 # Per building and year; power cuts are 19-23 % of all entrapments in published figures.
 POWER_CUTS_PER_YEAR = 0.5
 # People are trapped by so many of the failures. Doors are 32-43 % of what equipment does (published); the rest follows.
-TRAPS = {"door": 0.0095, "external": 0.045, "power": 0.042}
+TRAPS = {"door": 0.0082, "external": 0.045, "power": 0.042}
 _TRAPS_ELSE = 0.021
 # A door that nobody mends: four faults a week, cleared by the controller itself; some of them end with a technician.
 CHRONIC_FAULTS_PER_WEEK = 4.0
@@ -191,17 +191,17 @@ class _Living:
 
     def _sudden(self, year: int) -> None:
         middle_ms = to_ms(datetime(year, 7, 1, tzinfo=UTC))
-        for word, per_year, causes, kind in (
-            ("sudden", self._rate(SUDDEN_PER_YEAR, middle_ms), SUDDEN, "breakdown"),
-            ("misuse", MISUSE_PER_YEAR, MISUSE, "external"),
+        for word, per_year, causes in (
+            ("sudden", self._rate(SUDDEN_PER_YEAR, middle_ms), SUDDEN),
+            ("misuse", MISUSE_PER_YEAR, MISUSE),
         ):
             random = self.spec.random(word, year)
             for number, at_ms in enumerate(self._moments(random, per_year, year)):
-                self._break_down(choose(random, causes), f"{word[0]}{year}-{number}", at_ms, random, kind=kind)
+                self._break_down(choose(random, causes), f"{word[0]}{year}-{number}", at_ms, random)
 
-    def _break_down(self, cause: Sudden, number: str, at_ms: int, random: Random, *, kind: str = "breakdown") -> None:
+    def _break_down(self, cause: Sudden, number: str, at_ms: int, random: Random) -> None:
         floor = random.randint(1, self.spec.floors) if cause.at_floor else None
-        self.add_breakdown(cause, number, at_ms, random, kind=kind, floor=floor)
+        self.add_breakdown(cause, number, at_ms, random, floor=floor)
 
     def _break_by_visits(self) -> None:
         random = self.spec.random("left wrong")
@@ -231,14 +231,13 @@ class _Living:
         failed_ms: int,
         random: Random,
         *,
-        kind: str = "breakdown",
         floor: int | None = None,
         precursor_ms: int | None = None,
         stops: bool = True,
     ) -> Breakdown:
         """Add a failure and the repair that ends it to the life."""
         each = breakdown(
-            self.spec, cause, number, failed_ms, random, kind=kind, floor=floor, precursor_ms=precursor_ms, stops=stops
+            self.spec, cause, number, failed_ms, random, floor=floor, precursor_ms=precursor_ms, stops=stops
         )
         add_failure(self.life, each, random)
         return each
@@ -300,8 +299,10 @@ class _Episode:
         return None
 
     def _fail(self, onset_ms: int, nominal_ms: int, failures: int) -> tuple[int, float, str]:
-        """Let the part fail; return when it was repaired, what is left of the wear, and how it ended ("": it did not)."""
-        failed_ms = max(nominal_ms, moment(self._spec, from_ms(nominal_ms).date(), self._random))
+        """Let the part fail; return when it was repaired, what is left of the wear, how it ended ("": it did not)."""
+        failed_ms = moment(self._spec, from_ms(nominal_ms).date(), self._random)
+        if failed_ms < nominal_ms:
+            failed_ms = moment(self._spec, from_ms(nominal_ms + DAY_MS).date(), self._random)
         number = f"w{self._mechanism.name}-{onset_ms // DAY_MS}-{failures}"
         each = self._living.add_breakdown(
             self._mechanism,
@@ -356,7 +357,6 @@ def breakdown(
     failed_ms: int,
     random: Random,
     *,
-    kind: str = "breakdown",
     floor: int | None = None,
     precursor_ms: int | None = None,
     stops: bool = True,
@@ -371,7 +371,7 @@ def breakdown(
     wrong = random.choice([each.code for each in SUDDEN])
     return Breakdown(
         fault_id=f"{spec.lift_id}-{number}",
-        kind=kind,
+        kind="external" if cause.component == "external" else "breakdown",
         cause=cause.cause if isinstance(cause, Sudden) else cause.name,
         component=cause.component,
         code=cause.code,
@@ -390,7 +390,7 @@ def breakdown(
 
 def power_cut(spec: LiftSpec, number: str, at_ms: int, until_ms: int, random: Random) -> Breakdown:
     """Return what a cut of the building's mains does to one lift; who is trapped is freed, mains or no mains."""
-    trapped = random.random() < TRAPS["power"]
+    trapped = random.random() < TRAPS["power"] * busy(spec, at_ms)
     arrived_ms = at_ms + arrival_ms(random)
     freed_ms = arrived_ms + release_ms(random)
     return Breakdown(

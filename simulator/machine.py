@@ -1,4 +1,4 @@
-"""Drive, brake and machine room through a day: one row every quarter of an hour. Numbers without a source are assumptions."""
+"""Drive, brake and machine room through a day, every quarter of an hour. Numbers without a source are assumptions."""
 
 import math
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _BRAKE_RELEASE_MS, _BRAKE_APPLY_MS, _VIBRATION_MG = 180.0, 130.0, 12.0
 
 
 class MachineRows(Struct, frozen=True):
-    """The readings of a day: instants in ms of the day, temperatures and vibration in tenths. `has_brake`: not hydraulic."""
+    """The readings of a day: instants in ms of it, temperatures and vibration in tenths. `has_brake`: not hydraulic."""
 
     has_brake: bool
     at_ms: Ints

@@ -1,8 +1,9 @@
 """What wears out in a lift: how fast, what telemetry shows of it, which codes it ends in.
 
-That each mechanism exists, and in which direction its readings drift, is published trade knowledge. EVERY NUMBER IN THIS
-FILE IS AN ASSUMPTION, chosen so that the fleet as a whole lies inside the published ranges (`report.py`); where a source
-gives an order of magnitude, it is named. Severity runs from 0 (as new) to 1 (the part fails); effects are those at 1.
+That each mechanism exists, and in which direction its readings drift, is published trade knowledge. EVERY NUMBER IN
+THIS FILE IS AN ASSUMPTION, chosen so that the fleet as a whole lies inside the published ranges (`report.py`); where a
+source gives an order of magnitude, it is named. Severity runs from 0 (as new) to 1 (the part fails); effects are those
+at 1.
 """
 
 from msgspec import Struct
@@ -36,10 +37,10 @@ class Effects(Struct, frozen=True, kw_only=True):
 class Mechanism(Struct, frozen=True, kw_only=True):
     """One way to wear out.
 
-    `onsets_per_year`: in fair care, at an age of ten years. `days_median`: from the first sign to failure, lognormal with
-    `days_sigma`. `shape`: severity is the share of that time, to this power (above 1: slow, then fast). `early_code` is
-    reported and clears by itself, up to `early_per_day` times. `stops` tells whether the failure keeps the lift from serving,
-    `seen` how likely a visit in fair care is to find and mend it shortly before it fails.
+    `onsets_per_year`: in fair care, at an age of ten years. `days_median`: from the first sign to failure, lognormal
+    with `days_sigma`. `shape`: severity is the share of that time, to this power (above 1: slow, then fast).
+    `early_code` is reported and clears by itself, up to `early_per_day` times. `stops` tells whether the failure keeps
+    the lift from serving, `seen` how likely a visit in fair care is to find and mend it shortly before it fails.
     """
 
     name: str

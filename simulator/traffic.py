@@ -12,7 +12,7 @@ from random import Random
 
 import numpy as np
 
-from ingest.clock import to_ms
+from ingest.clock import from_ms, to_ms
 from simulator.chance import Flags, Floats, Ints, uniforms
 from simulator.fleet import LiftSpec, Use
 from simulator.stops import Stop
@@ -21,23 +21,24 @@ HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 MAIN_FLOOR = 1
 
-# Weight of each hour. Published for people trapped, who follow the traffic: 12.3 % of a month's events at 8-10 and 14.7 %
-# at 18-20 in one city, 74.5 % at 6-12 and 18-22 in another. The curve between them, and those of other uses, are assumed.
+# Weight of each hour. Published for people trapped, who follow the traffic: 12.3 % of a month's events at 8-10 and 14.7
+# % at 18-20 in one city, 74.5 % at 6-12 and 18-22 in another. The curve between them, and those of other uses, are
+# assumed.
 _HOME_WORKDAY = (
-    *(0.6, 0.4, 0.3, 0.3, 0.4, 1.0, 6.2, 7.4, 7.0, 6.6, 6.6, 6.6),
-    *(4.0, 3.0, 2.8, 2.9, 3.2, 4.2, 8.6, 8.2, 7.2, 6.2, 2.2, 1.2),
+    *(0.5, 0.3, 0.2, 0.2, 0.4, 1.1, 7.8, 8.4, 6.3, 6.1, 8.1, 8.1),
+    *(2.7, 2.1, 1.9, 2.0, 2.3, 2.9, 8.0, 7.8, 8.2, 7.6, 2.2, 1.2),
 )
 _HOME_WEEKEND = (
-    *(1.2, 0.8, 0.5, 0.4, 0.4, 0.7, 2.6, 4.6, 6.6, 7.6, 8.0, 7.6),
-    *(5.4, 4.4, 4.2, 4.2, 4.4, 5.0, 8.2, 8.0, 7.0, 5.6, 2.6, 1.6),
+    *(1.0, 0.7, 0.4, 0.3, 0.3, 0.6, 5.0, 7.2, 6.4, 6.6, 9.0, 8.8),
+    *(3.0, 2.5, 2.3, 2.3, 2.5, 3.0, 8.2, 8.0, 8.4, 7.2, 2.4, 1.5),
 )
 _OFFICE = (
-    *(0.3, 0.2, 0.2, 0.2, 0.2, 0.5, 3.5, 7, 11, 9.5, 6, 6),
-    *(9, 8.5, 6, 6, 6.5, 8, 9, 5.5, 2, 1, 0.6, 0.4),
+    *(0.3, 0.2, 0.2, 0.2, 0.2, 0.5, 4, 8.5, 10.5, 9, 7, 7),
+    *(7, 6.5, 4, 4, 4.5, 7, 9.5, 6.5, 2.5, 1, 0.6, 0.4),
 )
 _HOSPITAL = (
-    *(2, 1.5, 1.5, 1.5, 1.5, 2, 4.5, 6.5, 7.5, 7.5, 7, 7),
-    *(6.5, 7, 7, 6.5, 6, 5.5, 6, 6, 4.5, 3.5, 3, 2.5),
+    *(1.8, 1.4, 1.4, 1.4, 1.4, 2, 5.5, 7.5, 7.5, 7.5, 8.5, 8),
+    *(6, 5.5, 5, 5, 5, 5, 6.5, 6, 4.5, 3.5, 3, 2.4),
 )
 # Trips of a Monday, ..., Sunday as a share of `trips_per_day`. Published office figures count 260 days a year.
 _WEEK = {
@@ -49,8 +50,8 @@ _WEEK = {
 _SATURDAY = 5
 # Days differ by up to this share of `trips_per_day`: less than the quietest day has, or counters would run backwards.
 _DAY_NOISE = 0.1
-# Shares of the journeys that begin or end at the main floor, by the hour: (from main, to main); the rest is between other
-# floors. Up-peak, lunch and down-peak of an office; homes the other way round. Assumptions.
+# Shares of the journeys that begin or end at the main floor, by the hour: (from main, to main); the rest is between
+# other floors. Up-peak, lunch and down-peak of an office; homes the other way round. Assumptions.
 _OFFICE_JOURNEYS = {7: (0.85, 0.05), 8: (0.85, 0.05), 9: (0.7, 0.1), 12: (0.35, 0.45), 13: (0.45, 0.35)}
 _OFFICE_JOURNEYS |= dict.fromkeys((17, 18, 19, 20), (0.08, 0.8))
 _HOME_JOURNEYS = dict.fromkeys((6, 7, 8, 9), (0.25, 0.7)) | dict.fromkeys((17, 18, 19, 20, 21), (0.7, 0.25))
@@ -87,6 +88,13 @@ def moment(spec: LiftSpec, day: date, random: Random) -> int:
     return day_start_ms(day) + hour * HOUR_MS + int(random.random() * HOUR_MS)
 
 
+def busy(spec: LiftSpec, at_ms: int) -> float:
+    """Return how busy the lift is at an instant, 1 on the average of its day: nobody is trapped in an empty car."""
+    instant = from_ms(at_ms)
+    weights = hour_weights(spec.use, instant.date())
+    return weights[instant.hour] * 24 / sum(weights)
+
+
 def trips_before(spec: LiftSpec, day: date) -> int:
     """Return how many trips passengers have wanted since the lift was commissioned, as the day begins."""
     days = (day - spec.commissioned_on).days
@@ -104,7 +112,7 @@ def trips_of(spec: LiftSpec, day: date) -> int:
 
 
 def wanted_ms(spec: LiftSpec, day: date, chances: Floats) -> Floats:
-    """Return when passengers want the trips of a day to start, in order, in ms of the day; one uniform chance for each."""
+    """Return when passengers want a day's trips to start, in order, in ms of it; there is a uniform chance for each."""
     return np.interp(np.sort(chances), _hours(hour_weights(spec.use, day)), _EDGES_MS)
 
 
@@ -121,7 +129,7 @@ def lost_of(spec: LiftSpec, day: date, stops: Sequence[Stop]) -> int:
 
 
 def lost_before(spec: LiftSpec, day: date, stops: Sequence[Stop], lost: list[tuple[int, int]]) -> int:
-    """Return how many trips were lost before a day; `lost` keeps (day, sum until its end) of `stops`, empty at first."""
+    """Return how many trips were lost before a day; `lost`, empty at first, keeps (day, sum until its end)."""
     if not lost:
         total = 0
         for of_day, parts in by_day(stops):

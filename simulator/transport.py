@@ -1,8 +1,8 @@
 """What happens to a message between the controller and the broker: numbers, clocks, reboots, gateways, and bad luck.
 
 A `Line` numbers what one lift says, reads its controller's clock, and hands everything on in the order in which it goes
-out. A clean line only loses the connection while the controller starts again; a rough one does all that real ones do. The
-rates of `ROUGH` are assumptions: what a service has to stand, not what was measured.
+out. A clean line only loses the connection while the controller starts again; a rough one does all that real ones do.
+The rates of `ROUGH` are assumptions: what a service has to stand, not what was measured.
 """
 
 import heapq
@@ -193,7 +193,7 @@ class Line:
         self._next = next(self._said, None)
 
     def take(self, now_ms: int, *, link_only: bool = False) -> Sent | None:
-        """Return the next thing that goes out before `now_ms`; with `link_only` nothing but the link's own coming and going.
+        """Return the next thing that goes out before `now_ms`; with `link_only` only where the link comes or goes.
 
         A message has its number from the moment that it is made; what nobody takes has none.
         """

@@ -1,4 +1,4 @@
-"""Wear of one part over time: from the first sign until somebody mends it. The hidden truth that telemetry only hints at."""
+"""Wear of one part, from the first sign until somebody mends it: the hidden truth that telemetry only hints at."""
 
 import numpy as np
 from msgspec import Struct
@@ -17,7 +17,7 @@ class Segment(Struct, frozen=True):
 
 
 class Wear(Struct, frozen=True, kw_only=True):
-    """One part wearing out. `ended_by`: repair, visit, modernisation, or nobody. `floor` None: it shows at all floors."""
+    """One part wearing out. `ended_by`: repair, visit, modernisation, nobody. `floor` None: it shows at all floors."""
 
     mechanism: str
     floor: int | None
