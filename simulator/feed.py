@@ -12,14 +12,13 @@ from simulator.life import Life
 from simulator.lift import LiftMessage, messages, state_at
 from simulator.living import life_of
 from simulator.traffic import DAY_MS, HOUR_MS
-from simulator.transport import CLEAN, Line, Link, Roughness, Sent, SentLog
+from simulator.transport import CLEAN, NEVER_MS, Line, Link, Roughness, Sent, SentLog
 
 # Well inside the contract's 500 objects and 256 KiB: 200 door cycles are some 25 KiB.
 ARRAY_MAX = 200
 # How many payloads may wait for their acknowledgement before the next is made. A day of history is about ten.
 HISTORY_WINDOW = 4
 LIVE_WINDOW = 64
-_FOR_EVER_MS = 32_503_680_000_000  # the year 3000
 
 
 class Outlet(Protocol):
@@ -92,8 +91,7 @@ class LiftFeed:
         """When there will be something to say; far away where there never will."""
         if not self._speaks:
             return self._given_ms
-        due_ms = self.line.due_ms
-        return _FOR_EVER_MS if due_ms is None else due_ms
+        return self.line.due_ms
 
     def greet(self, now_ms: int) -> None:
         """Say how the lift stands, once for each time that the connection came to stand: its last will may be out."""
@@ -123,7 +121,7 @@ class LiftFeed:
         """Hand over, one by one, what is due before `now_ms`; return how many messages that were."""
         if not self._speaks:
             self._speaks = True
-            self.line.say(messages(self.spec, self._given_ms, _FOR_EVER_MS, self._extra, self.life, chunk_ms=HOUR_MS))
+            self.line.say(messages(self.spec, self._given_ms, NEVER_MS, self._extra, self.life, chunk_ms=HOUR_MS))
         count = 0
         while (sent := self.line.take(now_ms, link_only=not self._has_room)) is not None:
             self._give(sent)

@@ -29,6 +29,7 @@ _CLOCK_SET_AFTER_MS = 5 * 60_000
 _SYNC_EVERY_MS = 30 * DAY_MS
 _WEEK_MS = 7 * DAY_MS
 _BURST_GAP_MS = 20
+NEVER_MS = 32_503_680_000_000  # the year 3000
 _FLOOD_GAP_MS = 20
 _DUPLICATE_MS_MAX = 120_000
 _GARBAGE_BYTES = (1, 200)
@@ -93,7 +94,7 @@ class SentLog(Protocol):
     """Who writes down what was sent: the truth that a ledger is held against."""
 
     def said(self, lift_id: str, boot: str, seq: int, made_ms: int) -> None:
-        """A message of this number went out whole."""
+        """A message was given this number and goes out."""
         ...
 
     def disturbed(self, lift_id: str, what: str, made_ms: int, boot: str = "", seq: int | None = None) -> None:
@@ -163,8 +164,8 @@ class Line:
         self._clock = ControllerClock(spec, life, rough)
         self._run = self.boot = boot
         self._seq = 0
-        self._reboots = iter([each for each in life.reboots if each > since_ms])
-        self._next_reboot = next(self._reboots, None)
+        self._starts_ms = [each for each in life.reboots if each > since_ms]
+        self._started = self._broken_off = 0
         self._back_ms = since_ms
         self._burst = 0
         self._waiting: list[tuple[int, int, Sent]] = []
@@ -175,11 +176,9 @@ class Line:
         self._next: LiftMessage | None = None
 
     @property
-    def due_ms(self) -> int | None:
-        """When the next thing goes out, or is made; None where nothing ever will."""
-        made_ms = None if self._next is None else self._next.at_ms
-        waiting_ms = self._waiting[0][0] if self._waiting else None
-        return min((each for each in (made_ms, waiting_ms) if each is not None), default=None)
+    def due_ms(self) -> int:
+        """When the next thing goes out, or is made; `NEVER_MS` where nothing ever will."""
+        return min(self._instants())
 
     @property
     def oldest_ms(self) -> int | None:
@@ -197,30 +196,47 @@ class Line:
 
         A message has its number from the moment that it is made; what nobody takes has none.
         """
-        while self._next is not None and self._next.at_ms < now_ms and not self._is_sooner(self._next.at_ms):
-            if link_only and not self._waiting:
+        while True:
+            sent_ms, start_ms, made_ms = self._instants()
+            if min(sent_ms, start_ms, made_ms) >= now_ms:
                 return None
-            message, self._next = self._next, next(self._said, None)
-            self._disturb(message)
-        if not self._waiting or self._waiting[0][0] >= now_ms:
+            if link_only and (link := self._due_link(now_ms)) is not None:
+                return link
+            if start_ms <= min(sent_ms, made_ms):
+                self._break_off(start_ms)
+            elif link_only:
+                return None
+            elif sent_ms <= made_ms:
+                return heapq.heappop(self._waiting)[2]
+            elif self._next is not None:
+                message, self._next = self._next, next(self._said, None)
+                self._disturb(message)
+
+    def _instants(self) -> tuple[int, int, int]:
+        """Return when the next thing goes out, the controller starts again, and the next message is made."""
+        sent_ms = self._waiting[0][0] if self._waiting else NEVER_MS
+        start_ms = self._starts_ms[self._broken_off] if self._broken_off < len(self._starts_ms) else NEVER_MS
+        return sent_ms, start_ms, NEVER_MS if self._next is None else self._next.at_ms
+
+    def _due_link(self, now_ms: int) -> Sent | None:
+        """Take the next coming or going of the link, past what waits for it."""
+        due = [each for each in self._waiting if each[2].link is not Link.SAID and each[0] < now_ms]
+        if not due:
             return None
-        if link_only and self._waiting[0][2].link is Link.SAID:
-            return None
-        return heapq.heappop(self._waiting)[2]
+        self._waiting.remove(min(due))
+        heapq.heapify(self._waiting)
+        return min(due)[2]
 
     def carry(self, until_ms: int) -> Iterator[Sent]:
         """Yield all that goes out before an instant."""
         while (sent := self.take(until_ms)) is not None:
             yield sent
 
-    def _is_sooner(self, at_ms: int) -> bool:
-        """Tell whether something waits that goes out before what is made then."""
-        return bool(self._waiting) and self._waiting[0][0] <= at_ms
-
     def number(self, body: Body, made_ms: int) -> Body:
         """Return what the controller says: with its number, its boot, and the time that its clock shows."""
         self._start_again(made_ms)
         numbered = structs.replace(body, at=self._clock.read(made_ms), seq=self._seq, boot=self.boot)
+        self._log.said(self._spec.lift_id, self.boot, self._seq, made_ms)
         self._seq += 1
         return numbered
 
@@ -228,26 +244,25 @@ class Line:
         self._count += 1
         heapq.heappush(self._waiting, (sent.due_ms, self._count, sent))
 
-    def _start_again(self, now_ms: int) -> bool:
-        """Take a new boot and count from 0 where the controller has started again; tell whether it has."""
-        again = False
-        while self._next_reboot is not None and self._next_reboot <= now_ms:
-            again = True
-            self.boot, self._seq = f"{self._run}-{self._next_reboot // 1000:x}", 0
-            self._next_reboot = next(self._reboots, None)
-        return again
+    def _start_again(self, now_ms: int) -> None:
+        """Take a new boot and count from 0 where the controller has started again."""
+        while self._started < len(self._starts_ms) and self._starts_ms[self._started] <= now_ms:
+            self.boot, self._seq = f"{self._run}-{self._starts_ms[self._started] // 1000:x}", 0
+            self._started += 1
+
+    def _break_off(self, start_ms: int) -> None:
+        """Lose the connection while the controller starts again."""
+        self._broken_off += 1
+        self._lose(start_ms, start_ms + REBOOT_MS)
 
     def _disturb(self, message: LiftMessage) -> None:
         self._plan(message.at_ms)
-        if self._start_again(message.at_ms):
-            self._lose(message.at_ms, message.at_ms + REBOOT_MS)
         while self._today and self._today[0][0] <= message.at_ms:
             self._happen(*self._today.pop(0))
         random = self._random(message)
         body = self.number(message.body, message.at_ms)
         due_ms = self._due_ms(message.at_ms)
         if random is None:
-            self._log.said(self._spec.lift_id, self.boot, self._seq - 1, message.at_ms)
             self._put(self._sent(message.kind, encode(body), due_ms, message.at_ms))
         else:
             self._put_roughly(message, encode(body), due_ms, random)
@@ -262,8 +277,6 @@ class Line:
         if random.random() < rough.truncated_chance:
             payload = payload[: random.randrange(1, len(payload))]
             self._log.disturbed(lift_id, "truncated", message.at_ms, *number)
-        else:
-            self._log.said(lift_id, *number, message.at_ms)
         if random.random() < rough.late_chance:
             due_ms += int(random.random() * rough.late_ms_max)
             self._log.disturbed(lift_id, "late", message.at_ms)
@@ -332,5 +345,4 @@ class Line:
         for number in range(self._rough.flood_messages):
             made_ms = at_ms + number * _FLOOD_GAP_MS
             payload = encode(self.number(State(at=made_ms, moving=False), made_ms))
-            self._log.said(self._spec.lift_id, self.boot, self._seq - 1, made_ms)
             self._put(self._sent(Kind.STATE, payload, self._due_ms(made_ms), made_ms))

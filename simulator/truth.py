@@ -68,11 +68,11 @@ class Truth:
                 visits.writerows((spec.lift_id, _instant(each.at_ms), each.mechanism, each.effect) for each in effects)
 
     def said(self, lift_id: str, boot: str, seq: int, made_ms: int) -> None:  # noqa: ARG002 - a log may want the instant
-        """Count a message that went out whole."""
+        """Count a message that went out."""
         self.said_all(lift_id, boot, seq, seq)
 
     def said_all(self, lift_id: str, boot: str, first: int, last: int) -> None:
-        """Count messages of consecutive numbers that went out whole."""
+        """Count messages of consecutive numbers that went out."""
         known = self._sent.setdefault((lift_id, boot), [first, last, 0])
         known[0], known[1] = min(known[0], first), max(known[1], last)
         known[2] += last - first + 1
