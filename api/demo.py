@@ -18,6 +18,8 @@ from ingest.history import import_history
 
 ASSESS_EVERY_S = 10.0
 STOP_S_MAX = 15.0
+# A third of what real lifts do, so that weeks of history are published in seconds.
+TRAFFIC = 0.3
 
 
 class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +86,7 @@ def _simulator(*arguments: str) -> list[str]:
 def _register_fleet(parts: Parts, options: DemoOptions) -> None:
     """Register the simulated fleet the way an owner would: from history files."""
     with tempfile.TemporaryDirectory() as folder:
-        fleet = ("--lifts", str(options.lifts), "--seed", str(options.seed))
+        fleet = ("--lifts", str(options.lifts), "--seed", str(options.seed), "--traffic", str(TRAFFIC))
         subprocess.run(_simulator(*fleet, "--register-files", folder), check=True)  # noqa: S603 - our own program
         import_history(
             Path(folder),
@@ -102,6 +104,7 @@ def _start_lifts(settings: Settings, options: DemoOptions) -> subprocess.Popen[b
         *("--broker", settings.mqtt_url),
         *("--lifts", str(options.lifts)),
         *("--seed", str(options.seed)),
+        *("--traffic", str(TRAFFIC)),
         *("--history-days", str(options.history_days)),
         *("--resume", str(settings.data_dir / "simulator.json")),
         "--demo-script",

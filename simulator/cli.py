@@ -39,9 +39,9 @@ HISTORY_DAYS_MAX = 3660
 SPEED_MAX = 10_000
 FILES_BESIDES = 64
 LIVE_TRUTH_DAYS = 366
-# Fewer lifts trap so few people in four years that their shares say nothing.
-REPORT_LIFTS_MIN = 3_000
-REPORT_SINCE, REPORT_UNTIL = datetime(2022, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
+# Fewer lifts trap so few people in two years that their shares say nothing.
+REPORT_LIFTS_MIN = 5_000
+REPORT_SINCE, REPORT_UNTIL = datetime(2024, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

@@ -22,7 +22,6 @@ from simulator.machine import MachineRows
 # Well inside the contract's 500 objects and 256 KiB.
 OBJECTS_A_LINE = 400
 _GROUP = 10_000
-_BLANK = ord(" ")
 
 Words = NDArray[np.uint32]
 
@@ -183,19 +182,14 @@ class DayLines:
         yield Kind.MACHINE, [*rows, _Part(',"vibration_mg":', machine.vibration_tenth_mg, decimals=1)]
 
     def _printed(self, kind: Kind, parts: Sequence[_Part]) -> Iterator[bytes]:
-        table = _table(parts).view(np.uint8)
-        kept = table != _BLANK
-        ends = np.cumsum(np.count_nonzero(kept, axis=1))
-        yield from self._cut(kind, table[kept].tobytes(), ends.tolist())
+        table = _table(parts)
+        for first in range(0, len(table), OBJECTS_A_LINE):
+            yield self._line(kind, table[first : first + OBJECTS_A_LINE].tobytes().translate(None, b" "))
 
-    def _cut(self, kind: Kind, text: bytes, ends: Sequence[int]) -> Iterator[bytes]:
-        """Yield lines of so many rows of the text; each row ends with a comma."""
-        head = b'{"topic":"' + topic_of(self._spec.lift_id, kind).encode() + b'","payload":['
-        begin = 0
-        for last in range(OBJECTS_A_LINE - 1, len(ends) + OBJECTS_A_LINE - 1, OBJECTS_A_LINE):
-            end = ends[min(last, len(ends) - 1)]
-            yield head + text[begin : end - 1] + b"]}\n"
-            begin = end
+    def _line(self, kind: Kind, objects: bytes) -> bytes:
+        """Return a line of some objects, each of which ends with a comma."""
+        topic = topic_of(self._spec.lift_id, kind).encode()
+        return b'{"topic":"' + topic + b'","payload":[' + objects[:-1] + b"]}\n"
 
     def _event_lines(self) -> Iterator[bytes]:
         texts: dict[Kind, list[bytes]] = defaultdict(list)
@@ -205,8 +199,8 @@ class DayLines:
             body = structs.replace(event.body, seq=int(numbers.seq[row]), boot=boot)
             texts[event.kind].append(encode(body) + b",")
         for kind, of_kind in texts.items():
-            ends = np.cumsum([len(text) for text in of_kind]).tolist()
-            yield from self._cut(kind, b"".join(of_kind), ends)
+            for begin in range(0, len(of_kind), OBJECTS_A_LINE):
+                yield self._line(kind, b"".join(of_kind[begin : begin + OBJECTS_A_LINE]))
 
 
 def _table(parts: Sequence[_Part]) -> Words:

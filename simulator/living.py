@@ -34,7 +34,7 @@ from simulator.people import (
 from simulator.traffic import DAY_MS, HOUR_MS, busy, moment
 from simulator.wear import Segment, Wear
 
-EPOCH = datetime(2021, 1, 1, tzinfo=UTC)
+EPOCH = datetime(2023, 1, 1, tzinfo=UTC)
 EPOCH_MS = to_ms(EPOCH)
 YEAR_MS = round(365.25 * DAY_MS)
 # All rates are assumptions that make the published ranges come out (`report.py`), unless a source is named.

@@ -13,7 +13,7 @@ from random import Random
 import numpy as np
 
 from ingest.clock import from_ms, to_ms
-from simulator.chance import Flags, Floats, Ints, uniforms
+from simulator.chance import Flags, Floats, Ints, fraction, uniforms
 from simulator.fleet import LiftSpec, Use
 from simulator.stops import Stop
 
@@ -102,7 +102,7 @@ def trips_before(spec: LiftSpec, day: date) -> int:
         return 0
     week, first = _WEEK[spec.use], spec.commissioned_on.weekday()
     weeks = days // 7 * sum(week) + sum(week[(first + number) % 7] for number in range(days % 7))
-    noise = spec.random("count", day).random() * int(_DAY_NOISE * spec.trips_per_day)
+    noise = fraction(spec.seed, spec.lift_id, "count", day) * int(_DAY_NOISE * spec.trips_per_day)
     return int(spec.trips_per_day * weeks) + int(noise)
 
 

@@ -158,7 +158,7 @@ def test_an_entrapment_in_a_reboot_storm_rings_once(play: Play) -> None:
     rescues = centre.orders(kind="rescue")
     assert [(order.lift_id, order.id) for order in rescues] == [("L0001", trapped.work_order_id)]
     assert centre.alerts(kind="no-contact") == [], "a controller that starts again is not lost"
-    assert len([alert for alert in centre.alerts(kind="lift-stopped")]) == 1
+    assert len(centre.alerts(kind="lift-stopped")) == 1
     duplicates = [row for row in centre.truth("disturbed.csv") if row["what"] == "duplicate"]
     assert duplicates
     assert centre.refused == {}

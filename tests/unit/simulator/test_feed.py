@@ -7,11 +7,13 @@ from ingest.messages import Body, Kind, State
 from ingest.wire import PAYLOAD_BYTES_MAX, decode, parse_topic
 from simulator.feed import ARRAY_MAX, HISTORY_WINDOW, LIVE_WINDOW, LiftFeed
 from simulator.fleet import make_fleet
+from simulator.life import Life
 from simulator.lift import messages
 from simulator.traffic import DAY_MS, HOUR_MS, day_start_ms
+from simulator.transport import REBOOT_MS
 
 SPEC = max(make_fleet(7, 30, traffic=0.2), key=lambda spec: spec.trips_per_day)
-START_MS = day_start_ms(date(2026, 3, 2)) + 7 * HOUR_MS
+START_MS = day_start_ms(date(2026, 3, 2)) + 5 * HOUR_MS
 BOOT = "b1"
 
 
@@ -225,3 +227,20 @@ def test_a_feed_that_begins_in_the_future_waits_for_it(outlet: MemoryOutlet) -> 
     assert feed.give_history(START_MS) == 0
     assert feed.give_due(START_MS) == 0
     assert feed.published_ms == START_MS + HOUR_MS
+
+
+def test_a_controller_that_starts_again_vanishes_and_comes_back_with_a_new_boot(outlet: MemoryOutlet) -> None:
+    reboot_ms = START_MS + HOUR_MS
+    feed = LiftFeed(SPEC, outlet, BOOT, START_MS, life=Life(reboots=[reboot_ms]).ordered())
+    feed.give_due(reboot_ms + 1_000)
+    assert not outlet.connected
+    assert {body.boot for _, body in outlet.bodies} == {BOOT}
+    feed.give_due(reboot_ms + REBOOT_MS + 1_000)
+    assert outlet.connected
+    assert outlet.sessions == 2
+    outlet.waiting.clear()
+    feed.greet(reboot_ms + REBOOT_MS + 1_000)
+    feed.give_due(reboot_ms + HOUR_MS)
+    after = [body for _, body in outlet.bodies if body.boot != BOOT]
+    assert sorted(body.seq for body in after if body.seq is not None) == list(range(len(after)))
+    assert len({body.boot for body in after}) == 1

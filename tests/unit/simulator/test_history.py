@@ -145,7 +145,7 @@ def test_a_zipped_history_holds_the_same_lines(tmp_path: Path, folders: tuple[Pa
     assert gzip.decompress((tmp_path / "messages.ndjson.gz").read_bytes()) == plain
 
 
-def test_a_longer_history_holds_the_shorter_one(folders: tuple[Path, Path]) -> None:
+def test_a_longer_history_holds_the_shorter_one() -> None:
     for spec in FLEET:
         short, long = life_of(spec, END_MS), life_of(spec, END_MS + 800 * DAY_MS)
         assert [each for each in long.periods if each.raised_ms < END_MS] == [

@@ -27,7 +27,8 @@ def said_by_lines(lines: DayLines) -> dict[Kind, list[Body]]:
         parsed = parse_topic(record["topic"])
         assert isinstance(parsed, tuple)
         kind = parsed[1]
-        found.setdefault(kind, []).extend(msgspec.convert(record["payload"], list[WIRE_TYPE[kind]]))  # type: ignore[misc]
+        form: type[Body] = WIRE_TYPE[kind]
+        found.setdefault(kind, []).extend(msgspec.convert(body, form) for body in record["payload"])
         assert len(record["payload"]) <= OBJECTS_MAX
         assert len(line) < PAYLOAD_BYTES_MAX
     return found

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.clock import from_ms
-from simulator.fleet import LiftSpec, Use, make_fleet
 from simulator.cycles import cycles
+from simulator.fleet import LiftSpec, Use, make_fleet
 from simulator.stops import Stop
 from simulator.traffic import (
     DAY_MS,
