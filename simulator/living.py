@@ -5,7 +5,6 @@ the same life and more.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from random import Random
@@ -13,25 +12,30 @@ from random import Random
 from ingest.clock import from_ms, to_ms
 from simulator import mechanisms
 from simulator.chance import seeded
-from simulator.faults import DOOR_CLOSING, POWER_CUT, RUNNING, FaultPeriod
+from simulator.failures import (
+    SELF_CLEARED_MIN,
+    add_failure,
+    breakdown,
+    candidates,
+    choose,
+    early_faults,
+    poisson,
+    power_cut,
+)
+from simulator.faults import DOOR_CLOSING, FaultPeriod
 from simulator.fleet import Care, LiftSpec
 from simulator.life import Breakdown, Life, Planned, VisitEffect
 from simulator.mechanisms import LEFT_WRONG, MECHANISMS, MISUSE, SUDDEN, Mechanism, Sudden, fits
 from simulator.people import (
     BREAKS_CHANCE,
     BREAKS_WITHIN_H,
-    HOLDS_CHANCE,
     MASKED_CHANCE,
     MINUTE_MS,
-    NOTED_RIGHT_CHANCE,
     SEES,
     Presence,
-    arrival_ms,
     calendar,
-    down_ms,
-    release_ms,
 )
-from simulator.traffic import DAY_MS, HOUR_MS, busy, moment
+from simulator.traffic import DAY_MS, HOUR_MS, moment
 from simulator.wear import Segment, Wear
 
 EPOCH = datetime(2023, 1, 1, tzinfo=UTC)
@@ -43,15 +47,11 @@ SUDDEN_PER_YEAR = 1.0
 MISUSE_PER_YEAR = 0.5
 # Per building and year; power cuts are 19-23 % of all entrapments in published figures.
 POWER_CUTS_PER_YEAR = 0.5
-# People are trapped by so many of the failures. Doors are 32-43 % of what equipment does (published); the rest follows.
-TRAPS = {"door": 0.0082, "external": 0.045, "power": 0.042}
-_TRAPS_ELSE = 0.021
 # A door that nobody mends: four faults a week, cleared by the controller itself; some of them end with a technician.
 CHRONIC_FAULTS_PER_WEEK = 4.0
 _CHRONIC_CLEANED_DAYS = 56
 _CHRONIC_PROGRESS = (0.35, 0.85)
 _CHRONIC_REPAIRED_CHANCE = 0.25
-_SELF_CLEARED_MIN = (3.0, 20.0)
 _FAILURES_MAX = 6
 _PROGRESS_AFTER = (0.45, 0.75)
 _MASKED_TO = (0.3, 0.6)
@@ -174,7 +174,7 @@ class _Living:
             code=DOOR_CLOSING,
             stops=True,
             raised_ms=raised_ms,
-            cleared_ms=raised_ms + int(random.uniform(*_SELF_CLEARED_MIN) * MINUTE_MS),
+            cleared_ms=raised_ms + int(random.uniform(*SELF_CLEARED_MIN) * MINUTE_MS),
             floor=self.spec.bad_floor,
         )
         self.life.early.append(period)
@@ -320,128 +320,5 @@ class _Episode:
     def _warn(self, wear: Wear) -> None:
         self._life.early += early_faults(self._spec, self._mechanism, wear, self._random)
         if self._mechanism.effects.reboots_per_day:
-            candidates = _candidates(wear, self._mechanism.effects.reboots_per_day, self._random)
-            self._life.reboots += [at_ms for at_ms, chance in candidates if chance < wear.severity_at(at_ms) ** 2]
-
-
-def early_faults(spec: LiftSpec, mechanism: Mechanism, wear: Wear, random: Random) -> Iterator[FaultPeriod]:
-    """Yield the faults that a worn part causes before it fails, which the controller clears by itself."""
-    code = mechanism.early_code
-    if code is None:
-        return
-    for number, (at_ms, chance) in enumerate(_candidates(wear, mechanism.early_per_day, random)):
-        raised_ms = moment(spec, from_ms(at_ms).date(), random)
-        lasts_ms = int(random.uniform(*_SELF_CLEARED_MIN) * MINUTE_MS)
-        if chance < wear.severity_at(raised_ms) ** 2:
-            yield FaultPeriod(
-                fault_id=f"{spec.lift_id}-e{mechanism.name}-{wear.since_ms // DAY_MS}-{number}",
-                code=code,
-                stops=code not in RUNNING,
-                raised_ms=raised_ms,
-                cleared_ms=raised_ms + lasts_ms,
-                floor=wear.floor,
-            )
-
-
-def _candidates(wear: Wear, per_day: float, random: Random) -> list[tuple[int, float]]:
-    """Return instants at the highest rate, each with the chance that it is one."""
-    length_ms = wear.until_ms - wear.since_ms
-    count = poisson(random, per_day * length_ms / DAY_MS)
-    return [(wear.since_ms + int(random.random() * length_ms), random.random()) for _ in range(count)]
-
-
-def breakdown(
-    spec: LiftSpec,
-    cause: Sudden | Mechanism,
-    number: str,
-    failed_ms: int,
-    random: Random,
-    *,
-    floor: int | None = None,
-    precursor_ms: int | None = None,
-    stops: bool = True,
-) -> Breakdown:
-    """Return a failure with all that follows: how long the lift stands, whether people are trapped, what is noted."""
-    stops = stops and cause.code not in RUNNING
-    lasts_ms = down_ms(spec, random) if stops else int(random.uniform(0.5, 4) * DAY_MS)
-    trapped = random.random() < TRAPS.get(cause.component, _TRAPS_ELSE) and stops
-    arrived_ms = failed_ms + arrival_ms(random)
-    freed_ms = arrived_ms + release_ms(random)
-    right, zone = random.random() < NOTED_RIGHT_CHANCE, random.random()
-    wrong = random.choice([each.code for each in SUDDEN])
-    return Breakdown(
-        fault_id=f"{spec.lift_id}-{number}",
-        kind="external" if cause.component == "external" else "breakdown",
-        cause=cause.cause if isinstance(cause, Sudden) else cause.name,
-        component=cause.component,
-        code=cause.code,
-        failed_ms=failed_ms,
-        cleared_ms=max(failed_ms + lasts_ms, freed_ms) if trapped else failed_ms + lasts_ms,
-        floor=None if trapped else floor,
-        stops=stops,
-        precursor_ms=precursor_ms,
-        arrived_ms=arrived_ms if trapped else None,
-        freed_ms=freed_ms if trapped else None,
-        in_door_zone=cause.code != "car-stopped-outside-landing-zone" and not (trapped and zone < 0.5),  # noqa: PLR2004
-        noted_code=cause.code if right else wrong,
-        held=random.random() < HOLDS_CHANCE[spec.care],
-    )
-
-
-def power_cut(spec: LiftSpec, number: str, at_ms: int, until_ms: int, random: Random) -> Breakdown:
-    """Return what a cut of the building's mains does to one lift; who is trapped is freed, mains or no mains."""
-    trapped = random.random() < TRAPS["power"] * busy(spec, at_ms)
-    arrived_ms = at_ms + arrival_ms(random)
-    freed_ms = arrived_ms + release_ms(random)
-    return Breakdown(
-        fault_id=f"{spec.lift_id}-{number}",
-        kind="external",
-        cause="power-cut",
-        component="power",
-        code=POWER_CUT,
-        failed_ms=at_ms,
-        cleared_ms=until_ms,
-        floor=None,
-        stops=True,
-        precursor_ms=None,
-        arrived_ms=arrived_ms if trapped else None,
-        freed_ms=freed_ms if trapped else None,
-        in_door_zone=not trapped,
-        noted_code=None,
-        held=True,
-    )
-
-
-def add_failure(life: Life, each: Breakdown, random: Random) -> None:
-    """Add a failure to a life, and the technician who ends it."""
-    life.breakdowns.append(each)
-    if each.noted_code is None:
-        return
-    work_ms = min((each.cleared_ms - each.failed_ms) // 2, int(random.uniform(25, 60) * MINUTE_MS))
-    life.presences.append(
-        Presence(
-            kind="repair",
-            begin_ms=each.cleared_ms - work_ms,
-            end_ms=each.cleared_ms,
-            cause_code=each.noted_code,
-            outcome="repaired",
-        )
-    )
-    if each.component == "controller":
-        life.reboots.append(each.cleared_ms)
-
-
-def choose(random: Random, causes: Sequence[Sudden]) -> Sudden:
-    """Return one of the causes, by their shares."""
-    return random.choices(causes, [cause.share for cause in causes])[0]
-
-
-def poisson(random: Random, mean: float) -> int:
-    """Return a number drawn from the Poisson distribution: how many exponential gaps fit."""
-    if mean <= 0:
-        return 0
-    count, total = -1, 0.0
-    while total < mean:
-        total += random.expovariate(1.0)
-        count += 1
-    return count
+            instants = candidates(wear, self._mechanism.effects.reboots_per_day, self._random)
+            self._life.reboots += [at_ms for at_ms, chance in instants if chance < wear.severity_at(at_ms) ** 2]

@@ -24,10 +24,11 @@ from msgspec import Meta, Struct, structs
 from ingest.clock import to_ms
 from ingest.wire import LIFT_ID_PATTERN
 from simulator.chance import seeded
+from simulator.failures import add_failure, breakdown, early_faults, power_cut
 from simulator.faults import DOOR_CLOSING
 from simulator.fleet import LiftSpec, make_fleet
 from simulator.life import Life, Planned
-from simulator.living import add_failure, breakdown, early_faults, make_life, power_cut
+from simulator.living import make_life
 from simulator.mechanisms import BY_NAME, Sudden
 from simulator.people import MINUTE_MS, calendar
 from simulator.traffic import DAY_MS, HOUR_MS, moment

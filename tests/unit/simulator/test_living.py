@@ -9,10 +9,11 @@ import pytest
 from ingest.clock import to_ms
 from ingest.faults import CANONICAL
 from simulator.chance import bell, seeded, uniforms
+from simulator.failures import poisson
 from simulator.faults import ENTRAPMENT, POWER_CUT
 from simulator.fleet import Care, LiftSpec, make_fleet
 from simulator.life import Life
-from simulator.living import CARE_RATE, EPOCH_MS, age_factor, make_life, poisson
+from simulator.living import CARE_RATE, EPOCH_MS, age_factor, make_life
 from simulator.mechanisms import BY_NAME, LEFT_WRONG, MECHANISMS, MISUSE, SUDDEN, fits
 from simulator.stops import Stop, merged, within
 from simulator.traffic import DAY_MS
