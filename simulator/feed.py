@@ -102,6 +102,8 @@ class LiftFeed:
 
     def say_farewell(self, now_ms: int) -> None:
         """Say that the controller goes: a connection that is closed in order sends no last will."""
+        if self._speaks:
+            self.line.abandon()
         if self._outlet.connected:
             self._send(State(at=now_ms, connected=False), now_ms)
 

@@ -11,7 +11,6 @@ from enum import Enum, auto
 from random import Random
 from typing import Protocol
 
-import msgspec
 from msgspec import Struct, structs
 
 from ingest.clock import from_ms
@@ -80,7 +79,10 @@ class Link(Enum):
 
 
 class Sent(Struct, frozen=True, kw_only=True):
-    """One payload on its way. `due_ms`: when it goes out; `made_ms`: when the controller made it; both in true time."""
+    """One payload on its way. `due_ms`: when it goes out; `made_ms`: when the controller made it; both in true time.
+
+    `number` are the boot and seq of the message that it carries, for the first whole copy of it.
+    """
 
     due_ms: int
     made_ms: int
@@ -88,6 +90,7 @@ class Sent(Struct, frozen=True, kw_only=True):
     topic: str = ""
     payload: bytes = b""
     retain: bool = False
+    number: tuple[str, int] | None = None
 
 
 class SentLog(Protocol):
@@ -232,6 +235,13 @@ class Line:
         while (sent := self.take(until_ms)) is not None:
             yield sent
 
+    def abandon(self) -> None:
+        """Write down what is left on the way when the lift ends: those messages are lost."""
+        for _, _, sent in sorted(self._waiting, key=lambda each: each[:2]):
+            if sent.number is not None:
+                self._log.disturbed(self._spec.lift_id, "unsent", sent.made_ms, *sent.number)
+        self._waiting.clear()
+
     def number(self, body: Body, made_ms: int) -> Body:
         """Return what the controller says: with its number, its boot, and the time that its clock shows."""
         self._start_again(made_ms)
@@ -263,7 +273,8 @@ class Line:
         body = self.number(message.body, message.at_ms)
         due_ms = self._due_ms(message.at_ms)
         if random is None:
-            self._put(self._sent(message.kind, encode(body), due_ms, message.at_ms))
+            number = (self.boot, self._seq - 1)
+            self._put(self._sent(message.kind, encode(body), due_ms, message.at_ms, number=number))
         else:
             self._put_roughly(message, encode(body), due_ms, random)
 
@@ -273,22 +284,32 @@ class Line:
         return self._spec.random("line", message.at_ms, message.kind, self._seq)
 
     def _put_roughly(self, message: LiftMessage, payload: bytes, due_ms: int, random: Random) -> None:
-        rough, lift_id, number = self._rough, self._spec.lift_id, (self.boot, self._seq - 1)
+        rough, lift_id = self._rough, self._spec.lift_id
+        number: tuple[str, int] | None = (self.boot, self._seq - 1)
         if random.random() < rough.truncated_chance:
             payload = payload[: random.randrange(1, len(payload))]
-            self._log.disturbed(lift_id, "truncated", message.at_ms, *number)
+            self._log.disturbed(lift_id, "truncated", message.at_ms, self.boot, self._seq - 1)
+            number = None
         if random.random() < rough.late_chance:
             due_ms += int(random.random() * rough.late_ms_max)
             self._log.disturbed(lift_id, "late", message.at_ms)
-        self._put(self._sent(message.kind, payload, due_ms, message.at_ms))
+        self._put(self._sent(message.kind, payload, due_ms, message.at_ms, number=number))
         if random.random() < rough.duplicate_chance:
             self._log.disturbed(lift_id, "duplicate", message.at_ms)
             again_ms = due_ms + int(random.random() * _DUPLICATE_MS_MAX)
             self._put(self._sent(message.kind, payload, again_ms, message.at_ms))
 
-    def _sent(self, kind: Kind, payload: bytes, due_ms: int, made_ms: int, lift_id: str | None = None) -> Sent:
-        topic = topic_of(lift_id or self._spec.lift_id, kind)
-        return Sent(due_ms=due_ms, made_ms=made_ms, topic=topic, payload=payload, retain=kind is Kind.STATE)
+    def _sent(
+        self, kind: Kind, payload: bytes, due_ms: int, made_ms: int, *, number: tuple[str, int] | None = None
+    ) -> Sent:
+        return Sent(
+            due_ms=due_ms,
+            made_ms=made_ms,
+            topic=topic_of(self._spec.lift_id, kind),
+            payload=payload,
+            retain=kind is Kind.STATE,
+            number=number,
+        )
 
     def _due_ms(self, made_ms: int) -> int:
         """Return when something made now goes out: at once, or in the burst after the line is back."""
@@ -333,11 +354,11 @@ class Line:
         else:
             self._log.disturbed(self._spec.lift_id, what, at_ms)
             junk = bytes(random.randrange(256) for _ in range(random.randint(*_GARBAGE_BYTES)))
-            lift_id = f"X{self._spec.lift_id}" if what == "stranger" else None
-            payload = encode(State(at=at_ms, moving=False)) if what == "stranger" else junk
-            kind = Kind.STATE if what == "stranger" else random.choice(list(Kind))
-            sent = self._sent(kind, payload, self._due_ms(at_ms), at_ms, lift_id)
-            self._put(msgspec.structs.replace(sent, retain=False))
+            sent = self._sent(random.choice(list(Kind)), junk, self._due_ms(at_ms), at_ms)
+            if what == "stranger":
+                topic = topic_of(f"X{self._spec.lift_id}", Kind.STATE)
+                sent = structs.replace(sent, topic=topic, payload=encode(State(at=at_ms, moving=False)))
+            self._put(structs.replace(sent, retain=False))
 
     def _flood(self, at_ms: int) -> None:
         """Say the same over and over: a controller whose input chatters."""
@@ -345,4 +366,5 @@ class Line:
         for number in range(self._rough.flood_messages):
             made_ms = at_ms + number * _FLOOD_GAP_MS
             payload = encode(self.number(State(at=made_ms, moving=False), made_ms))
-            self._put(self._sent(Kind.STATE, payload, self._due_ms(made_ms), made_ms))
+            own = (self.boot, self._seq - 1)
+            self._put(self._sent(Kind.STATE, payload, self._due_ms(made_ms), made_ms, number=own))

@@ -5,7 +5,7 @@ wear.csv        each part that wore: from when to when, and what ended it
 conditions.csv  the hidden condition: one row a day for each part that is worn
 visits.csv      what visits did to a part: fixed, masked, broke
 sent.csv        for each run of each controller the numbers of the messages that it sent
-disturbed.csv   what did not go out as it should: truncated (that number is lost), duplicates, silences, garbage, floods
+disturbed.csv   what did not go out as it should: truncated and unsent (those numbers are lost), duplicates, ...
 """
 
 import csv

@@ -271,3 +271,40 @@ def test_a_history_without_a_broker_is_not_called_published(mosquitto: Mosquitto
     with simulator(mosquitto, "--history-days", "1", "--once", "--until-s", "1") as process:
         process.communicate(timeout=WAIT_S_MAX)
         assert process.returncode == 1
+
+
+def test_a_rough_fleet_writes_down_what_it_sent_and_what_was_lost(
+    mosquitto: Mosquitto, subscriber: Subscriber, tmp_path: Path
+) -> None:
+    options = ("--start", START.isoformat(), "--speed", "3600", "--traffic", "0.1", "--rough", "--truth", str(tmp_path))
+    with simulator(mosquitto, *options) as process:
+        eventually(lambda: len(subscriber.payloads) > 2_000)
+        end(process)
+    sent, lost = _numbers(tmp_path / "sent.csv", tmp_path / "disturbed.csv")
+    assert lost
+    eventually(lambda: _arrived(subscriber) == sent - lost)
+    what = {line.split(",")[2] for line in (tmp_path / "disturbed.csv").read_text().splitlines()[1:]}
+    assert what >= {"duplicate", "late", "garbage"}
+
+
+def _numbers(sent: Path, disturbed: Path) -> tuple[set[tuple[str, str, int]], set[tuple[str, str, int]]]:
+    numbers = set()
+    for line in sent.read_text().splitlines()[1:]:
+        lift_id, boot, first, last, count = line.split(",")
+        assert int(count) == int(last) - int(first) + 1
+        numbers |= {(lift_id, boot, seq) for seq in range(int(first), int(last) + 1)}
+    rows = [line.split(",") for line in disturbed.read_text().splitlines()[1:]]
+    return numbers, {(lift_id, boot, int(seq)) for lift_id, _, _, boot, seq in rows if seq}
+
+
+def _arrived(subscriber: Subscriber) -> set[tuple[str, str, int]]:
+    found = set()
+    for topic, payload, _ in list(subscriber.payloads):
+        parsed = parse_topic(topic)
+        assert isinstance(parsed, tuple)
+        found |= {
+            (parsed[0], body.boot, body.seq)
+            for body in decode(parsed[1], payload).bodies
+            if body.boot is not None and body.seq is not None
+        }
+    return found
