@@ -10,10 +10,12 @@ from api.settings import SECRETS, Settings
 from ingest.faults import CANONICAL
 from ingest.messages import Kind, readings_of
 from ingest.wire import Reason
+from simulator.mechanisms import MECHANISMS
 
 DOCS = Path(__file__).parent.parent / "docs"
 MQTT = (DOCS / "mqtt.md").read_text(encoding="utf-8")
 SETTINGS = (DOCS / "operations" / "settings.md").read_text(encoding="utf-8")
+SIMULATOR = (DOCS / "simulator.md").read_text(encoding="utf-8")
 README = (DOCS.parent / "README.md").read_text(encoding="utf-8")
 
 
@@ -47,3 +49,24 @@ def test_every_reason_stands_in_the_documentation(reason: Reason) -> None:
 def test_every_command_stands_in_the_readme() -> None:
     commands = get_command(app).commands  # type: ignore[attr-defined]
     assert [name for name in commands if f"`liftwatch {name}" not in README] == []
+
+
+def test_every_mechanism_of_the_simulator_stands_in_the_documentation_as_it_is() -> None:
+    for mechanism in MECHANISMS:
+        (row,) = [line for line in SIMULATOR.splitlines() if line.startswith(f"| `{mechanism.name}` |")]
+        assert f"| `{mechanism.code}`" in row
+        assert f"| {mechanism.days_median:g} |" in row
+
+
+def test_every_option_of_the_simulator_that_needs_a_word_has_one() -> None:
+    for option in (
+        "--files",
+        "--truth",
+        "--scenario",
+        "--rough",
+        "--report",
+        "--traffic",
+        "--resume",
+        "--history-days",
+    ):
+        assert option in SIMULATOR

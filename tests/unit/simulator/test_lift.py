@@ -13,6 +13,7 @@ from ingest.messages import Alarm, Counters, DoorCycle, FaultReport, Kind, Level
 from ingest.wire import decode, encode, topic_of
 from simulator.faults import ENTRAPMENT, POWER_CUT, FaultPeriod
 from simulator.fleet import LiftSpec, make_fleet
+from simulator.life import Life, Planned
 from simulator.lift import LiftMessage, messages, messages_of_day, state_at
 from simulator.living import life_of
 from simulator.traffic import DAY_MS, HOUR_MS, day_start_ms
@@ -221,3 +222,28 @@ def test_the_alarm_is_tested_at_least_every_three_days() -> None:
 def test_a_lift_is_never_silent_for_long() -> None:
     instants = [message.at_ms for message in fortnight(CALM)]
     assert max(after - before for before, after in pairwise(instants)) <= 15 * 60_000
+
+
+def test_while_somebody_is_there_the_lift_is_in_inspection_mode_and_carries_nobody() -> None:
+    life = life_of(CALM, MIDNIGHT_MS)
+    visits = [each for each in life.presences if MIDNIGHT_MS <= each.begin_ms < MIDNIGHT_MS + 28 * DAY_MS]
+    assert [each.kind for each in visits].count("maintenance") == 2
+    said = list(messages(CALM, MIDNIGHT_MS, MIDNIGHT_MS + 30 * DAY_MS))
+    for visit in visits:
+        during = [message.body for message in said if visit.begin_ms <= message.at_ms < visit.end_ms]
+        assert not any(isinstance(body, Trip | DoorCycle) for body in during)
+        states = [body for body in during if isinstance(body, State)]
+        assert states
+        assert all(state.service_mode == "inspection" for state in states)
+
+
+def test_a_lift_out_of_use_stands_still_and_its_counters_too() -> None:
+    life = Life(planned=[Planned("out-of-use", MIDNIGHT_MS + DAY_MS, MIDNIGHT_MS + 4 * DAY_MS)]).ordered()
+    said = list(messages(CALM, MIDNIGHT_MS + DAY_MS + HOUR_MS, MIDNIGHT_MS + 4 * DAY_MS, (), life))
+    assert not any(isinstance(message.body, Trip) for message in said)
+    totals = {message.body.trips_total for message in said if isinstance(message.body, Counters)}
+    assert len(totals) == 1
+    modes = {message.body.service_mode for message in said if isinstance(message.body, State)}
+    assert modes == {"out-of-service"}
+    after = messages(CALM, MIDNIGHT_MS + 4 * DAY_MS, MIDNIGHT_MS + 5 * DAY_MS, (), life)
+    assert any(isinstance(message.body, Trip) for message in after)
