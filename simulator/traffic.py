@@ -123,9 +123,19 @@ def chances_of(spec: LiftSpec, day: date, columns: int) -> Floats:
 
 def lost_of(spec: LiftSpec, day: date, stops: Sequence[Stop]) -> int:
     """Return how many of the trips that passengers want on a day find the lift stopped (`stops` in ms of the day)."""
-    wanted = wanted_ms(spec, day, chances_of(spec, day, 1)[0])
-    edges = np.array([(stop.start_ms, stop.end_ms) for stop in stops], dtype=np.float64)
-    return int(np.diff(np.searchsorted(wanted, edges.reshape(-1, 2)), axis=1).sum())
+    chances = chances_of(spec, day, 1)[0]
+    come = _hours_listed(hour_weights(spec.use, day))
+    lost = 0
+    for stop in stops:
+        first, last = _come_until(come, stop.start_ms), _come_until(come, stop.end_ms)
+        lost += int(np.count_nonzero((chances >= first) & (chances < last)))
+    return lost
+
+
+def _come_until(come: Sequence[float], at_ms: int) -> float:
+    """Return the share of the day's passengers who come until an instant of the day."""
+    hour, rest_ms = divmod(at_ms, HOUR_MS)
+    return come[hour] + ((come[hour + 1] - come[hour]) * rest_ms / HOUR_MS if rest_ms else 0.0)
 
 
 def lost_before(spec: LiftSpec, day: date, stops: Sequence[Stop], lost: list[tuple[int, int]]) -> int:
@@ -155,6 +165,11 @@ def _hours(weights: tuple[float, ...]) -> Floats:
     """Return the share of the day's passengers who come until each full hour."""
     total = sum(weights)
     return np.array([sum(weights[:hour]) / total for hour in range(25)])
+
+
+@cache
+def _hours_listed(weights: tuple[float, ...]) -> list[float]:
+    return [float(share) for share in _hours(weights)]
 
 
 def walk(spec: LiftSpec, starts_ms: Floats, chances: Floats, floor: int) -> tuple[Ints, Ints, Flags]:
