@@ -83,7 +83,7 @@ TruthFolder = Annotated[
     Path | None, typer.Option(help="Write down what was really wrong, into this folder, which no service may read.")
 ]
 ScenarioFile = Annotated[
-    Path | None, typer.Option(help="Play a scenario (YAML): its fleet, its start, its events; files, or live.")
+    Path | None, typer.Option(help="Play a scenario (YAML): its fleet, its start, its scenes; as files, or live.")
 ]
 Rough = Annotated[
     bool, typer.Option("--rough", help="Live: duplicates, reordering, silences, wrong clocks, garbage, floods.")

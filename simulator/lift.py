@@ -95,7 +95,7 @@ def messages_of_day(spec: LiftSpec, day: date, extra: Sequence[FaultPeriod] = ()
 
 
 class LiftDay:
-    """A day (UTC) of one lift: its many readings in columns, its few events as messages."""
+    """A day (UTC) of one lift: its many readings in columns, the rest as messages."""
 
     def __init__(self, spec: LiftSpec, day: date, extra: Sequence[FaultPeriod] = (), life: Life | None = None) -> None:
         """Make the day of `life` (None: the lift's own); `extra` faults come on top."""
@@ -142,11 +142,11 @@ class LiftDay:
             *self._levellings(first_ms, last_ms),
             *self._doors(first_ms, last_ms),
             *self._machine(first_ms, last_ms),
-            *(message for message in self.events() if since_ms <= message.at_ms < until_ms),
+            *(message for message in self.others() if since_ms <= message.at_ms < until_ms),
         ]
         return sorted(said, key=lambda message: message.at_ms)
 
-    def events(self) -> list[LiftMessage]:
+    def others(self) -> list[LiftMessage]:
         """Return what is not in columns: faults, calls, states, counters. In no order; all of the day."""
         said = [
             *(message for period in self._periods for message in self._fault_messages(period)),

@@ -97,11 +97,11 @@ class DayLines:
     def __init__(self, days: Sequence[LiftDay], first_seq: int, boot: str, reboots: Sequence[tuple[int, str]]) -> None:
         """Number the messages; `reboots` are those of these days, with the name of the run that begins then."""
         self._spec = days[0].spec
-        self._events = [event for day in days for event in day.events()]
+        self._others = [other for day in days for other in day.others()]
         self._made, self._machine = _cycles_of(days), _machine_of(days)
-        events_ms = np.array([event.at_ms for event in self._events], dtype=np.int64)
+        others_ms = np.array([other.at_ms for other in self._others], dtype=np.int64)
         made = self._made
-        columns = (made.arrive_ms, made.levelled_ms, made.end_ms, self._machine.at_ms, events_ms)
+        columns = (made.arrive_ms, made.levelled_ms, made.end_ms, self._machine.at_ms, others_ms)
         self.at_ms = np.concatenate(columns)
         self.numbers = numbered(self.at_ms, first_seq, boot, reboots)
         self._splits = np.cumsum([0, *(len(column) for column in columns)])
@@ -125,7 +125,7 @@ class DayLines:
             rows = slice(int(self._splits[number]), int(self._splits[number + 1]))
             if rows.start < rows.stop:
                 yield from self._printed(kind, [*self._frame(rows), *parts])
-        yield from self._event_lines()
+        yield from self._other_lines()
 
     def _frame(self, rows: slice) -> list[_Part]:
         numbers = self.numbers
@@ -191,13 +191,13 @@ class DayLines:
         topic = topic_of(self._spec.lift_id, kind).encode()
         return b'{"topic":"' + topic + b'","payload":[' + objects[:-1] + b"]}\n"
 
-    def _event_lines(self) -> Iterator[bytes]:
+    def _other_lines(self) -> Iterator[bytes]:
         texts: dict[Kind, list[bytes]] = defaultdict(list)
         numbers, first = self.numbers, int(self._splits[4])
-        for row, event in enumerate(self._events, start=first):
+        for row, other in enumerate(self._others, start=first):
             boot = numbers.boots[int(numbers.boot[row])]
-            body = structs.replace(event.body, seq=int(numbers.seq[row]), boot=boot)
-            texts[event.kind].append(encode(body) + b",")
+            body = structs.replace(other.body, seq=int(numbers.seq[row]), boot=boot)
+            texts[other.kind].append(encode(body) + b",")
         for kind, of_kind in texts.items():
             for begin in range(0, len(of_kind), OBJECTS_A_LINE):
                 yield self._line(kind, b"".join(of_kind[begin : begin + OBJECTS_A_LINE]))

@@ -19,7 +19,7 @@ from simulator.living import make_life
 from simulator.traffic import HOUR_MS, trips_before
 
 YEAR_H = 365.25 * 24
-# One city's share of its events in some hours: another city's may differ by so much.
+# One city's share of its ends in some hours: another city's may differ by so much.
 _HOURS_TOLERANCE = 0.05
 _WORKDAYS, _TUESDAY = 5, date(2025, 6, 3)
 _LEVELS_OF = 40
@@ -145,8 +145,8 @@ def _mean_gap_h(of: Sample) -> float | None:
         times = [of.since_ms, *(at_ms for at_ms in inside if of.since_ms <= at_ms < of.until_ms)]
         gaps += [(after - before) / HOUR_MS for before, after in pairwise(times)]
         gaps.append((of.until_ms - times[-1]) / HOUR_MS)
-    events = len(gaps) - len(of.lifts)
-    return sum(gaps) / events if events else None
+    ends = len(gaps) - len(of.lifts)
+    return sum(gaps) / ends if ends else None
 
 
 def _people(of: Sample) -> Iterator[Figure]:

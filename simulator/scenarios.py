@@ -5,7 +5,7 @@
     lifts: 4
     start: 2026-03-02
     days: 90
-    events:
+    scenes:
       - {what: wear, day: 30, lift: L0003, mechanism: door-friction-car, fails_on_day: 75}
 
 Nothing else happens to the fleet unless `own_lives` says so. Days count from 0, hours are UTC.
@@ -45,14 +45,14 @@ class ScenarioError(ValueError):
     """A scenario that cannot be played; the text says why."""
 
 
-class _Event(Struct, frozen=True, kw_only=True, tag_field="what", forbid_unknown_fields=True):
+class _Scene(Struct, frozen=True, kw_only=True, tag_field="what", forbid_unknown_fields=True):
     """What happens on a day, at an hour (None: as chance, or the traffic, has it)."""
 
     day: Day
     at: Hour | None = None
 
 
-class WearEvent(_Event, frozen=True, kw_only=True, tag="wear"):
+class WearScene(_Scene, frozen=True, kw_only=True, tag="wear"):
     """A part begins to wear, fails, and is repaired. Without `fails_on_day` it takes the time that is usual."""
 
     lift: LiftId
@@ -61,7 +61,7 @@ class WearEvent(_Event, frozen=True, kw_only=True, tag="wear"):
     fails_on_day: Day | None = None
 
 
-class FailureEvent(_Event, frozen=True, kw_only=True, tag="failure"):
+class FailureScene(_Scene, frozen=True, kw_only=True, tag="failure"):
     """Something fails without a sign before. `freed_min`: people are trapped, and freed after so long."""
 
     lift: LiftId
@@ -73,7 +73,7 @@ class FailureEvent(_Event, frozen=True, kw_only=True, tag="failure"):
     freed_min: Minutes | None = None
 
 
-class PowerCutEvent(_Event, frozen=True, kw_only=True, tag="power-cut"):
+class PowerCutScene(_Scene, frozen=True, kw_only=True, tag="power-cut"):
     """The mains of a building fail. `traps`: the lift in which people then stand."""
 
     site: str
@@ -82,7 +82,7 @@ class PowerCutEvent(_Event, frozen=True, kw_only=True, tag="power-cut"):
     freed_min: Minutes = 20
 
 
-class RebootsEvent(_Event, frozen=True, kw_only=True, tag="reboots"):
+class RebootsScene(_Scene, frozen=True, kw_only=True, tag="reboots"):
     """A controller starts again and again."""
 
     lift: LiftId
@@ -90,14 +90,14 @@ class RebootsEvent(_Event, frozen=True, kw_only=True, tag="reboots"):
     within_min: Minutes = 60
 
 
-class OutOfUseEvent(_Event, frozen=True, kw_only=True, tag="out-of-use"):
+class OutOfUseScene(_Scene, frozen=True, kw_only=True, tag="out-of-use"):
     """A lift is taken out of use on purpose."""
 
     lift: LiftId
     days: Day = 7
 
 
-Event = WearEvent | FailureEvent | PowerCutEvent | RebootsEvent | OutOfUseEvent
+Scene = WearScene | FailureScene | PowerCutScene | RebootsScene | OutOfUseScene
 
 
 class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -112,7 +112,7 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     own_lives: bool = False
     visits: bool = False
     rough: Roughness = CLEAN
-    events: tuple[Event, ...] = ()
+    scenes: tuple[Scene, ...] = ()
 
     @property
     def start_ms(self) -> int:
@@ -151,14 +151,14 @@ def _problems(scenario: Scenario) -> list[str]:
     fleet = scenario.fleet()
     lifts, sites = {spec.lift_id for spec in fleet}, {spec.site_id for spec in fleet}
     found = []
-    for event in scenario.events:
-        if isinstance(event, PowerCutEvent):
-            found += [] if event.site in sites else [f"no site {event.site}"]
-        elif event.lift not in lifts:
-            found.append(f"no lift {event.lift}")
-        if isinstance(event, WearEvent):
-            found += [] if event.mechanism in BY_NAME else [f"no mechanism {event.mechanism}"]
-            late = event.fails_on_day is not None and event.fails_on_day <= event.day
+    for scene in scenario.scenes:
+        if isinstance(scene, PowerCutScene):
+            found += [] if scene.site in sites else [f"no site {scene.site}"]
+        elif scene.lift not in lifts:
+            found.append(f"no lift {scene.lift}")
+        if isinstance(scene, WearScene):
+            found += [] if scene.mechanism in BY_NAME else [f"no mechanism {scene.mechanism}"]
+            late = scene.fails_on_day is not None and scene.fails_on_day <= scene.day
             found += ["fails before it wears"] if late else []
     return found
 
@@ -167,10 +167,10 @@ def lives_of(scenario: Scenario) -> dict[str, Life]:
     """Return the life of each lift of the scenario."""
     fleet = scenario.fleet()
     lives = {spec.lift_id: _base(scenario, spec) for spec in fleet}
-    for number, event in enumerate(scenario.events):
-        for spec in _cast(event, fleet):
+    for number, scene in enumerate(scenario.scenes):
+        for spec in _cast(scene, fleet):
             random = seeded(scenario.seed, scenario.name, number, spec.lift_id)
-            _Stage(scenario, spec, lives[spec.lift_id], f"x{number}", random).play(event)
+            _Stage(scenario, spec, lives[spec.lift_id], f"x{number}", random).play(scene)
     return {lift_id: life.ordered() for lift_id, life in lives.items()}
 
 
@@ -183,47 +183,47 @@ def _base(scenario: Scenario, spec: LiftSpec) -> Life:
     return life
 
 
-def _cast(event: Event, fleet: Sequence[LiftSpec]) -> list[LiftSpec]:
-    if isinstance(event, PowerCutEvent):
-        return [spec for spec in fleet if spec.site_id == event.site]
-    return [spec for spec in fleet if spec.lift_id == event.lift]
+def _cast(scene: Scene, fleet: Sequence[LiftSpec]) -> list[LiftSpec]:
+    if isinstance(scene, PowerCutScene):
+        return [spec for spec in fleet if spec.site_id == scene.site]
+    return [spec for spec in fleet if spec.lift_id == scene.lift]
 
 
 class _Stage:
-    """One event as it happens to one lift."""
+    """One scene as it happens to one lift."""
 
     def __init__(self, scenario: Scenario, spec: LiftSpec, life: Life, number: str, random: Random) -> None:
         self._scenario, self._spec, self._life, self._number, self._random = scenario, spec, life, number, random
 
-    def play(self, event: Event) -> None:
+    def play(self, scene: Scene) -> None:
         """Let it happen."""
-        if isinstance(event, WearEvent):
-            self._wear(event)
-        elif isinstance(event, FailureEvent):
-            self._fail(event)
-        elif isinstance(event, PowerCutEvent):
-            self._cut(event)
-        elif isinstance(event, RebootsEvent):
-            begin_ms, every_ms = self._at(event), int(event.within_min * MINUTE_MS / event.count)
-            self._life.reboots += [begin_ms + number * every_ms for number in range(event.count)]
+        if isinstance(scene, WearScene):
+            self._wear(scene)
+        elif isinstance(scene, FailureScene):
+            self._fail(scene)
+        elif isinstance(scene, PowerCutScene):
+            self._cut(scene)
+        elif isinstance(scene, RebootsScene):
+            begin_ms, every_ms = self._at(scene), int(scene.within_min * MINUTE_MS / scene.count)
+            self._life.reboots += [begin_ms + number * every_ms for number in range(scene.count)]
         else:
-            begin_ms = self._at(event)
-            self._life.planned.append(Planned("out-of-use", begin_ms, begin_ms + int(event.days * DAY_MS)))
+            begin_ms = self._at(scene)
+            self._life.planned.append(Planned("out-of-use", begin_ms, begin_ms + int(scene.days * DAY_MS)))
 
-    def _at(self, event: Event) -> int:
+    def _at(self, scene: Scene) -> int:
         """Return when it happens: at its hour, or when people use the lift."""
-        day_ms = self._scenario.start_ms + int(event.day) * DAY_MS
-        if event.at is None:
-            return moment(self._spec, self._scenario.start + timedelta(days=int(event.day)), self._random)
-        return day_ms + int(event.at[:2]) * HOUR_MS + int(event.at[3:]) * MINUTE_MS
+        day_ms = self._scenario.start_ms + int(scene.day) * DAY_MS
+        if scene.at is None:
+            return moment(self._spec, self._scenario.start + timedelta(days=int(scene.day)), self._random)
+        return day_ms + int(scene.at[:2]) * HOUR_MS + int(scene.at[3:]) * MINUTE_MS
 
-    def _wear(self, event: WearEvent) -> None:
-        mechanism, start_ms = BY_NAME[event.mechanism], self._scenario.start_ms
-        since_ms = start_ms + int(event.day * DAY_MS)
-        days = mechanism.days_median if event.fails_on_day is None else event.fails_on_day - event.day
-        last_day = self._scenario.start + timedelta(days=int(event.day + days))
+    def _wear(self, scene: WearScene) -> None:
+        mechanism, start_ms = BY_NAME[scene.mechanism], self._scenario.start_ms
+        since_ms = start_ms + int(scene.day * DAY_MS)
+        days = mechanism.days_median if scene.fails_on_day is None else scene.fails_on_day - scene.day
+        last_day = self._scenario.start + timedelta(days=int(scene.day + days))
         failed_ms = max(since_ms + HOUR_MS, moment(self._spec, last_day, self._random))
-        floor = event.floor or (self._random.randint(1, self._spec.floors) if mechanism.one_floor else None)
+        floor = scene.floor or (self._random.randint(1, self._spec.floors) if mechanism.one_floor else None)
         each = breakdown(
             self._spec,
             mechanism,
@@ -247,28 +247,28 @@ class _Stage:
         self._life.wears.append(wear)
         self._life.early += early_faults(self._spec, mechanism, wear, self._random)
 
-    def _fail(self, event: FailureEvent) -> None:
-        at_ms = self._at(event)
-        cause = Sudden(event.cause, event.component, event.code, 1.0)
-        each = breakdown(self._spec, cause, self._number, at_ms, self._random, floor=event.floor)
-        freed_ms = None if event.freed_min is None else at_ms + int(event.freed_min * MINUTE_MS)
-        cleared_ms = at_ms + int(event.lasts_min * MINUTE_MS)
+    def _fail(self, scene: FailureScene) -> None:
+        at_ms = self._at(scene)
+        cause = Sudden(scene.cause, scene.component, scene.code, 1.0)
+        each = breakdown(self._spec, cause, self._number, at_ms, self._random, floor=scene.floor)
+        freed_ms = None if scene.freed_min is None else at_ms + int(scene.freed_min * MINUTE_MS)
+        cleared_ms = at_ms + int(scene.lasts_min * MINUTE_MS)
         each = structs.replace(
             each,
             cleared_ms=max(cleared_ms, freed_ms or 0),
             arrived_ms=freed_ms,
             freed_ms=freed_ms,
             in_door_zone=freed_ms is None,
-            noted_code=event.code,
+            noted_code=scene.code,
             held=True,
         )
         add_failure(self._life, each, self._random)
 
-    def _cut(self, event: PowerCutEvent) -> None:
-        at_ms = self._at(event)
-        until_ms = at_ms + int(event.lasts_min * MINUTE_MS)
+    def _cut(self, scene: PowerCutScene) -> None:
+        at_ms = self._at(scene)
+        until_ms = at_ms + int(scene.lasts_min * MINUTE_MS)
         each = power_cut(self._spec, self._number, at_ms, until_ms, self._random)
-        freed_ms = at_ms + int(event.freed_min * MINUTE_MS) if event.traps == self._spec.lift_id else None
+        freed_ms = at_ms + int(scene.freed_min * MINUTE_MS) if scene.traps == self._spec.lift_id else None
         self._life.breakdowns.append(
             structs.replace(each, arrived_ms=freed_ms, freed_ms=freed_ms, in_door_zone=freed_ms is None)
         )

@@ -21,7 +21,7 @@ HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 MAIN_FLOOR = 1
 
-# Weight of each hour. Published for people trapped, who follow the traffic: 12.3 % of a month's events at 8-10 and 14.7
+# Weight of each hour. Published for people trapped, who follow the traffic: 12.3 % of a month's cases at 8-10 and 14.7
 # % at 18-20 in one city, 74.5 % at 6-12 and 18-22 in another. The curve between them, and those of other uses, are
 # assumed.
 _HOME_WORKDAY = (

@@ -57,7 +57,7 @@ def test_a_scenario_is_written_as_files_with_its_truth(tmp_path: Path) -> None:
     scenario = tmp_path / "scenario.yaml"
     scenario.write_text(
         "name: short\nlifts: 2\ntraffic: 0.05\nstart: 2026-03-02\ndays: 3\n"
-        'events: [{what: failure, day: 1, at: "09:00", lift: L0001, freed_min: 10}]\n'
+        'scenes: [{what: failure, day: 1, at: "09:00", lift: L0001, freed_min: 10}]\n'
     )
     history, truth = tmp_path / "history", tmp_path / "truth"
     code, said = run("--scenario", str(scenario), "--files", str(history), "--truth", str(truth), "--zipped")

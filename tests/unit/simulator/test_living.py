@@ -182,7 +182,7 @@ def test_chance_is_the_same_in_every_process_and_release() -> None:
     assert abs(values).max() < 3.47
 
 
-def test_counts_of_rare_events_have_their_mean() -> None:
+def test_counts_of_rare_things_have_their_mean() -> None:
     random = seeded(7, "poisson")
     counts = [poisson(random, 2.5) for _ in range(4_000)]
     assert 2.4 < sum(counts) / len(counts) < 2.6

@@ -15,7 +15,7 @@ ALL = (
     HEAD
     + """
 visits: true
-events:
+scenes:
   - {what: wear, day: 30, lift: L0001, mechanism: door-friction-landing, floor: 2, fails_on_day: 75}
   - {what: wear, day: 10, lift: L0002, mechanism: contactor}
   - {what: failure, day: 12, at: "08:15", lift: L0003, code: controller-fault, lasts_min: 90, freed_min: 15}
@@ -78,12 +78,12 @@ def test_the_same_file_is_the_same_play(tmp_path: Path) -> None:
         ("name: [", "while parsing"),
         ("name: test", "start"),
         (HEAD + "colour: red\n", "colour"),
-        (HEAD + "events: [{what: wear, day: 1, lift: L0009, mechanism: contactor}]\n", "no lift L0009"),
-        (HEAD + "events: [{what: wear, day: 1, lift: L0001, mechanism: rust}]\n", "no mechanism rust"),
-        (HEAD + "events: [{what: wear, day: 9, lift: L0001, mechanism: contactor, fails_on_day: 8}]\n", "before"),
-        (HEAD + "events: [{what: power-cut, day: 1, site: S099}]\n", "no site S099"),
-        (HEAD + "events: [{what: earthquake, day: 1}]\n", "earthquake"),
-        (HEAD + 'events: [{what: reboots, day: 1, lift: L0001, at: "25:00"}]\n', "at"),
+        (HEAD + "scenes: [{what: wear, day: 1, lift: L0009, mechanism: contactor}]\n", "no lift L0009"),
+        (HEAD + "scenes: [{what: wear, day: 1, lift: L0001, mechanism: rust}]\n", "no mechanism rust"),
+        (HEAD + "scenes: [{what: wear, day: 9, lift: L0001, mechanism: contactor, fails_on_day: 8}]\n", "before"),
+        (HEAD + "scenes: [{what: power-cut, day: 1, site: S099}]\n", "no site S099"),
+        (HEAD + "scenes: [{what: earthquake, day: 1}]\n", "earthquake"),
+        (HEAD + 'scenes: [{what: reboots, day: 1, lift: L0001, at: "25:00"}]\n', "at"),
     ],
 )
 def test_a_scenario_that_cannot_be_played_is_refused_with_the_reason(tmp_path: Path, text: str, words: str) -> None:
