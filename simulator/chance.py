@@ -1,4 +1,4 @@
-"""Chance without surprise: numbers that depend on nothing but the words given, on any machine and in any process.
+"""Chance without surprise: numbers that depend on nothing but the words given, in any process.
 
 Only uniform numbers are taken from a generator, and only sums and products are made of them where a message is made:
 what `numpy` promises not to change, and what every processor rounds alike.
