@@ -17,13 +17,15 @@ from simulator.people import (
     down_ms,
     release_ms,
 )
-from simulator.traffic import DAY_MS, busy, moment
+from simulator.traffic import DAY_MS, HOUR_MS, busy, moment
 from simulator.wear import Wear
 
 # People are trapped by so many of the failures. Doors are 32-43 % of what equipment does (published); the rest follows.
 TRAPS = {"door": 0.0082, "external": 0.045, "power": 0.042}
 _TRAPS_ELSE = 0.021
 SELF_CLEARED_MIN = (3.0, 20.0)
+# The controller tests the brake itself, every night: an assumption.
+SELF_TEST_FAILURE, SELF_TEST_HOUR = "self-test-failure", 3
 
 
 def early_faults(spec: LiftSpec, mechanism: Mechanism, wear: Wear, random: Random) -> Iterator[FaultPeriod]:
@@ -33,6 +35,8 @@ def early_faults(spec: LiftSpec, mechanism: Mechanism, wear: Wear, random: Rando
         return
     for number, (at_ms, chance) in enumerate(candidates(wear, mechanism.early_per_day, random)):
         raised_ms = moment(spec, from_ms(at_ms).date(), random)
+        if code == SELF_TEST_FAILURE:
+            raised_ms = at_ms // DAY_MS * DAY_MS + SELF_TEST_HOUR * HOUR_MS + int(spec.phase * HOUR_MS) + number
         lasts_ms = int(random.uniform(*SELF_CLEARED_MIN) * MINUTE_MS)
         if chance < wear.severity_at(raised_ms) ** 2:
             yield FaultPeriod(

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from ingest.clock import to_ms
+from ingest.clock import from_ms, to_ms
 from ingest.faults import CANONICAL
 from simulator.chance import bell, seeded, uniforms
 from simulator.failures import poisson
@@ -187,3 +187,9 @@ def test_counts_of_rare_things_have_their_mean() -> None:
     counts = [poisson(random, 2.5) for _ in range(4_000)]
     assert 2.4 < sum(counts) / len(counts) < 2.6
     assert poisson(random, 0) == 0
+
+
+def test_a_controller_tests_its_brake_at_night(lives: Lives) -> None:
+    tests = [period for _, life in lives for period in life.early if period.code == "self-test-failure"]
+    assert tests
+    assert {from_ms(period.raised_ms).hour for period in tests} == {3}
