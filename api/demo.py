@@ -1,5 +1,6 @@
 """The demonstration: a broker, a service and simulated lifts in one command, all on this machine."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -109,6 +110,7 @@ def _start_lifts(settings: Settings, options: DemoOptions) -> subprocess.Popen[b
         *("--resume", str(settings.data_dir / "simulator.json")),
         "--demo-script",
         "--stop-with-parent",
+        *("--parent-pid", str(os.getpid())),
     )
     # A session of its own: Ctrl-C reaches us, and we end the lifts in order.
     return subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL)  # noqa: S603 - our own program

@@ -85,6 +85,10 @@ TruthFolder = Annotated[
 ScenarioFile = Annotated[
     Path | None, typer.Option(help="Play a scenario (YAML): its fleet, its start, its scenes; as files, or live.")
 ]
+ParentPid = Annotated[
+    int | None,
+    typer.Option(help="With --stop-with-parent: whose end to follow, also if it comes before we have begun."),
+]
 Rough = Annotated[
     bool, typer.Option("--rough", help="Live: duplicates, reordering, silences, wrong clocks, garbage, floods.")
 ]
@@ -106,6 +110,7 @@ def simulate(  # noqa: PLR0913 - one argument for each option of the command
     demo_script: Annotated[bool, typer.Option("--demo-script", help="An entrapment and more, soon after.")] = False,
     register_files: RegisterFiles = None,
     stop_with_parent: Annotated[bool, typer.Option("--stop-with-parent", help="Stop when the parent ends.")] = False,
+    parent_pid: ParentPid = None,
     files: Files = None,
     zipped: Annotated[bool, typer.Option("--zipped", help="With --files: messages.ndjson.gz.")] = False,
     truth: TruthFolder = None,
@@ -140,7 +145,7 @@ def simulate(  # noqa: PLR0913 - one argument for each option of the command
         lives=cast.lives,
         rough=ROUGH if rough else cast.rough,
     )
-    is_over = _stop_when(until_s, with_parent=stop_with_parent)
+    is_over = _stop_when(until_s, (parent_pid or os.getppid()) if stop_with_parent else None)
     publisher = _publisher(broker, [spec.lift_id for spec in cast.fleet])
     boot = f"{to_ms(clock.now()):x}"
     pace = Pace(clock, start_ms, speed)
@@ -268,8 +273,8 @@ def _say(text: str) -> None:
     typer.echo(f"simulator: {text}", err=True)
 
 
-def _stop_when(until_s: float | None, *, with_parent: bool) -> Callable[[], bool]:
-    """Return what tells whether it is time to stop: a signal came, the time is up, the parent has gone."""
+def _stop_when(until_s: float | None, parent_pid: int | None) -> Callable[[], bool]:
+    """Return what tells whether it is time to stop: a signal came, the time is up, the parent (None: any) has gone."""
     signalled: list[int] = []
 
     def note(number: int, _frame: FrameType | None) -> None:
@@ -278,10 +283,9 @@ def _stop_when(until_s: float | None, *, with_parent: bool) -> Callable[[], bool
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, note)
     deadline_s = None if until_s is None else monotonic_s() + until_s
-    parent = os.getppid()
 
     def is_over() -> bool:
         late = deadline_s is not None and monotonic_s() >= deadline_s
-        return bool(signalled) or late or (with_parent and os.getppid() != parent)
+        return bool(signalled) or late or (parent_pid is not None and os.getppid() != parent_pid)
 
     return is_over

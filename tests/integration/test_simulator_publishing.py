@@ -308,3 +308,8 @@ def _arrived(subscriber: Subscriber) -> set[tuple[str, str, int]]:
             if body.boot is not None and body.seq is not None
         }
     return found
+
+
+def test_a_parent_that_ended_before_the_simulator_began_ends_it_all_the_same(mosquitto: Mosquitto) -> None:
+    with simulator(mosquitto, "--stop-with-parent", "--parent-pid", "1") as process:
+        assert process.wait(WAIT_S_MAX) == 0
