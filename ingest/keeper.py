@@ -4,7 +4,6 @@ It works on a thread of its own, behind a bounded queue, so that the lane of the
 telemetry store, a spool or a ledger.
 """
 
-import random
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -16,13 +15,12 @@ from ingest.broker import Broker, Delivery
 from ingest.database import DATABASE_AWAY
 from ingest.ledger import Ledger, LedgerBatch
 from ingest.messages import Message
+from ingest.patience import patiently
 from ingest.quarantine import Quarantine, Quarantined, refused_later
 from ingest.recorder import Recorder, Refused
 from ingest.spool import SpoolFullError, SpoolUnavailableError
 from ingest.wire import Reason
 
-RETRY_S_MIN = 0.2
-RETRY_S_MAX = 15.0
 # Objects that wait to be kept: some 10 s of a fleet of 10,000 lifts at its peak, and 40 MiB at the most.
 WAITING_MAX = 30_000
 # What comes within this time is kept as one batch; nobody but the broker waits for it.
@@ -151,21 +149,15 @@ class Keeper:
         return self._patiently(lambda: self._ledger.note(noted))
 
     def _patiently(self, action: Callable[[], None]) -> bool:
-        """Do it, again and again while the world fails; False where we were told to stop before it was done."""
-        retry_s = RETRY_S_MIN
-        while True:
-            try:
-                action()
-            except (SpoolFullError, SpoolUnavailableError, *DATABASE_AWAY) as error:
-                self.counts.retries += 1
-                self._trouble = _words_for(error)
-                log.warning("cannot-keep-yet", error=str(error), retry_s=round(retry_s, 1))
-            else:
-                self._trouble = None
-                return True
-            if self._stopping.wait(random.uniform(retry_s / 2, retry_s)):  # noqa: S311 - jitter, not a secret
-                return False
-            retry_s = min(retry_s * 2, RETRY_S_MAX)
+        is_done = patiently(action, (SpoolFullError, SpoolUnavailableError, *DATABASE_AWAY), self._stopping, self._tell)
+        if is_done:
+            self._trouble = None
+        return is_done
+
+    def _tell(self, error: Exception, retry_s: float) -> None:
+        self.counts.retries += 1
+        self._trouble = _words_for(error)
+        log.warning("cannot-keep-yet", error=str(error), retry_s=round(retry_s, 1))
 
 
 def _words_for(error: Exception) -> str:

@@ -18,12 +18,11 @@ from msgspec import Struct
 from ingest.clock import Clock
 from ingest.database import DATABASE_AWAY
 from ingest.messages import Message
+from ingest.patience import RETRY_S_MAX, RETRY_S_MIN
 from ingest.spool import Spool, SpoolBatch
 from ingest.telemetry_store import StoreRefusedError, StoreUnavailableError, TelemetryStore
 
 DIRECT_S_MAX = 2.0
-RETRY_S_MIN = 0.2
-RETRY_S_MAX = 15.0
 DRAIN_MESSAGES_MAX = 10_000
 # A store that is short of breath is asked for less at a time.
 WRITE_MESSAGES_MAX = 5_000

@@ -4,7 +4,6 @@ Everything up to here is the lane of the alarms: it needs the register and the j
 keeper behind it makes things durable and only then acknowledges them.
 """
 
-import random
 import threading
 from collections.abc import Callable, Iterable, Sequence
 
@@ -21,6 +20,7 @@ from ingest.flow import Flow
 from ingest.intake import UNKNOWN_LIFT, Intake, Taken, UnknownLift
 from ingest.keeper import Judged, Keeper
 from ingest.messages import Kind, Message, State
+from ingest.patience import patiently
 from ingest.quarantine import Quarantined
 from ingest.wire import Reason, parse_topic
 
@@ -30,8 +30,6 @@ WAIT_S = 0.25
 # is seen a fiftieth of a second later.
 LINGER_S = 0.02
 LINGER_BELOW = 500
-RETRY_S_MIN = 0.2
-RETRY_S_MAX = 15.0
 FLEET_REFRESH_S = 30.0
 
 Topic = tuple[str, Kind] | Reason
@@ -160,19 +158,11 @@ class IngestWorker:
             self._clocks.tick(monotonic_s())
 
     def _patiently(self, action: Callable[[], None]) -> bool:
-        """Do it, again and again while the database is away; False where we were told to stop before it was done."""
-        retry_s = RETRY_S_MIN
-        while True:
-            try:
-                action()
-            except DATABASE_AWAY as error:
-                self.counts.observing_retries += 1
-                log.warning("cannot-observe-yet", error=str(error), retry_s=round(retry_s, 1))
-            else:
-                return True
-            if self._stopping.wait(random.uniform(retry_s / 2, retry_s)):  # noqa: S311 - jitter, not a secret
-                return False
-            retry_s = min(retry_s * 2, RETRY_S_MAX)
+        return patiently(action, DATABASE_AWAY, self._stopping, self._tell)
+
+    def _tell(self, error: Exception, retry_s: float) -> None:
+        self.counts.observing_retries += 1
+        log.warning("cannot-observe-yet", error=str(error), retry_s=round(retry_s, 1))
 
     def _judge(self, deliveries: list[Delivery], topics: list[Topic]) -> tuple[Judged, list[Message]]:
         """Return what a batch held, and of that what tells of now: nothing retained but a last will."""
