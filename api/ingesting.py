@@ -26,7 +26,7 @@ from ingest.worker import Fleet, IngestWorker
 
 # A condition that passes by itself within this time is not worth an alert.
 GRACE = timedelta(seconds=60)
-FOLD_EVERY_S = 1.0
+FOLD_EVERY_S = 5.0
 MIB = 1024 * 1024
 
 log = structlog.get_logger()

@@ -78,6 +78,7 @@ class Serving:
         """Serve until SIGINT, SIGTERM or a failure; return the exit code. `on_ready` is called once HTTP is served."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
+        self._server.config.load()  # everything that is still to be imported, before the first message is taken
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
         sys.setswitchinterval(SWITCH_S)

@@ -81,4 +81,6 @@ class Flow:
         """Tell whether a lift may say so many objects; what was not accepted counts as said now (`live`)."""
         if kind in _SAFETY:
             return self._safety.covers(lift_id, live + late)
-        return (not late or self._backlog.covers(lift_id, late)) and (not live or self._now.covers(lift_id, live))
+        if not late:
+            return self._now.covers(lift_id, live)
+        return self._backlog.covers(lift_id, late) and (not live or self._now.covers(lift_id, live))

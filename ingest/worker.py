@@ -181,7 +181,6 @@ class IngestWorker:
             observable += [each for each in messages if _is_last_will(each)] if delivery.retained else messages
         self.counts.deliveries += len(deliveries)
         self.counts.messages_accepted += len(judged.accepted)
-        self.counts.messages_late += sum([message.late for message in judged.accepted])
         self.counts.messages_quarantined += len(judged.quarantined)
         return judged, observable
 
@@ -209,6 +208,7 @@ class IngestWorker:
         count = len(taken.accepted) + len(taken.quarantined)
         late = sum(message.late for message in taken.accepted)
         if isinstance(topic, Reason) or self._flow.admits(topic[0], topic[1], count - late, late):
+            self.counts.messages_late += late
             self.counts.unknown_fields += taken.unknown_fields
             self.counts.states_cleared += taken.states_cleared
             return taken
