@@ -146,6 +146,6 @@ def test_where_nobody_listens_a_connection_is_reset() -> None:
     with socket.create_server((HOST, 0)) as taken:
         port = taken.getsockname()[1]
     proxy = TcpProxy(port)
-    with connected(proxy) as client, pytest.raises(ConnectionError):
+    with pytest.raises(ConnectionError), connected(proxy) as client:  # already while it connects, or just after
         echoes(client)
     proxy.close()
