@@ -104,7 +104,7 @@ def test_a_cut_resets_connections_and_new_ones_until_it_heals(proxy: TcpProxy, c
     proxy.cut()
     with pytest.raises(ConnectionResetError):
         client.recv(1)
-    with connected(proxy) as another, pytest.raises(ConnectionError):
+    with pytest.raises(ConnectionError), connected(proxy) as another:
         echoes(another)
     proxy.heal()
     with connected(proxy) as later:
