@@ -30,7 +30,7 @@ def apply_findings(connection: Connection, rules: RuleBook, findings: Sequence[F
         return
     found: dict[str, Finding] = {}
     for finding in findings:
-        found.setdefault(open_key_of(finding.lift_id, finding.kind.value, finding.code), finding)
+        found.setdefault(open_key_of(finding.lift_id, finding.kind.value, finding.key), finding)
     known = lock_open_findings(connection)
     for key in sorted(found):
         _raise_or_refresh(connection, rules, found[key], known.get(key), as_of)
@@ -61,7 +61,7 @@ def _raise_or_refresh(
     new = NewAlert(
         lift_id=finding.lift_id,
         kind=finding.kind.value,
-        code=finding.code,
+        code=finding.key,
         raised_at=finding.found_at,
         received_at=as_of,
         message=message,
@@ -80,7 +80,7 @@ def _evidence_of(connection: Connection, finding: Finding) -> list[dict[str, Any
     }
     evidence = [figures, *finding.evidence]
     if finding.kind is FindingKind.REPEAT_REPAIR:
-        cause = cause_of(finding.kind.value, finding.code)
+        cause = cause_of(finding.kind.value, finding.key)
         earlier = newest_done_order(connection, finding.lift_id, cause)
         if earlier is not None and earlier.done_at is not None:
             evidence.append({"earlier_work_order": earlier.number, "done_at": earlier.done_at.isoformat()})

@@ -100,3 +100,16 @@ applied = sa.Table(
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("as_of", Instant, nullable=False),
 )
+# What happened that others have to be told; `id` is the order in which it was written.
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("topic", sa.String(60), nullable=False),
+    sa.Column("at", Instant, nullable=False, index=True),
+    sa.Column("lift_id", sa.String(64), nullable=False),
+    sa.Column("alert_id", sa.Integer),
+    sa.Column("work_order_id", sa.Integer),
+    sa.Column("priority", sa.Integer),
+    sa.Column("body", sa.JSON, nullable=False),
+)

@@ -93,9 +93,14 @@ class Finding(Struct, frozen=True, kw_only=True):
             raise ValueError(message)
 
     @property
-    def cause(self) -> str:
-        """What alerts and orders of this finding are told apart by: the code, else the kind."""
-        return self.code or self.kind.value
+    def key(self) -> str | None:
+        """What tells its alert from others of lift and kind: the code, else the component and its floor, else nothing.
+
+        Several channels of one part that wears are one finding, so that they are one alert and one order.
+        """
+        if self.code is not None or self.component is None:
+            return self.code
+        return self.component if self.floor is None else f"{self.component}-floor-{self.floor}"
 
 
 class RecordedFinding(Struct, frozen=True):

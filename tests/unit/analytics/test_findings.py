@@ -8,11 +8,15 @@ from analytics.findings import EVIDENCE_MAX, Finding, FindingKind, rfc3339
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
-def found(code: str | None = None, evidence: int = 0) -> Finding:
+def found(
+    code: str | None = None, evidence: int = 0, component: str | None = None, floor: int | None = None
+) -> Finding:
     return Finding(
         lift_id="L1",
         kind=FindingKind.MAINTENANCE_DUE,
         code=code,
+        component=component,
+        floor=floor,
         as_of=NOON,
         found_at=NOON,
         value=1,
@@ -22,9 +26,12 @@ def found(code: str | None = None, evidence: int = 0) -> Finding:
     )
 
 
-def test_the_cause_of_a_finding_is_its_code_else_its_kind() -> None:
-    assert found("overspeed").cause == "overspeed"
-    assert found().cause == "maintenance-due"
+def test_findings_of_one_part_at_one_landing_are_one_alert() -> None:
+    assert found("overspeed").key == "overspeed"
+    assert found("overspeed", component="brake", floor=2).key == "overspeed"
+    assert found(component="brake").key == "brake"
+    assert found(component="landing-door", floor=3).key == "landing-door-floor-3"
+    assert found().key is None
 
 
 def test_more_evidence_than_a_person_reads_is_refused() -> None:

@@ -36,7 +36,7 @@ def returned(faults: list[float], repairs: list[float], as_of: float) -> list[Fi
 def test_three_times_in_seven_days_is_a_repeated_fault() -> None:
     (finding,) = repeated([1, 3, 6], as_of=7)
     assert (finding.lift_id, finding.kind, finding.code) == ("L1", FindingKind.REPEATED_FAULT, DOOR)
-    assert (finding.component, finding.cause) == ("door", DOOR)
+    assert (finding.component, finding.key) == ("door", DOOR)
     assert (finding.value, finding.limit) == (3, 3)
     assert finding.found_at == START + 6 * DAY
 
