@@ -21,6 +21,7 @@ from alerts.alert import (
     open_key_of,
 )
 from alerts.journal import alert_of, chunks
+from alerts.outbox import tell_alert
 from alerts.rules import Rule
 from ingest.database import insert_new
 
@@ -115,7 +116,15 @@ def change_alert(
     connection.execute(sa.update(tables.alert).where(own).values({**values, **closing, "state": state.value}))
     action = "acknowledged" if change is AlertChange.ACKNOWLEDGE else "cleared"
     note_alert(connection, alert.id, at, actor, action, note)
-    return structs.replace(alert, **values)
+    after = structs.replace(alert, **values)
+    tell_alert(connection, action, at, after, by=actor, note=note)
+    return after
+
+
+def comment_alert(connection: Connection, alert: Alert, at: datetime, actor: str, words: str) -> None:
+    """Add a person's words to an alert's history."""
+    note_alert(connection, alert.id, at, actor, "commented", words)
+    tell_alert(connection, "commented", at, alert, by=actor, note=words)
 
 
 def count_repeat(connection: Connection, alert: Alert) -> None:

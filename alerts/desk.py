@@ -153,7 +153,7 @@ class Desk:
         with self._journal.writing() as connection:
             alert = _locked_alert(connection, alert_id)
             words = _require_words(note, "a comment needs words (note)")
-            alert_entries.note_alert(connection, alert_id, now, by, "commented", words)
+            alert_entries.comment_alert(connection, alert, now, by, words)
             return alert
 
     def transition(

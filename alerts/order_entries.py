@@ -12,6 +12,7 @@ from alerts.alert import LIFTWATCH
 from alerts.alert_entries import NewAlert
 from alerts.clocks import arrive_by
 from alerts.journal import orders_of
+from alerts.outbox import tell_order
 from alerts.work_orders import UNDONE_STATES, OrderKind, OrderState, WorkOrder, number_of, open_key_of
 from ingest.database import insert_new
 
@@ -94,6 +95,7 @@ def store_order(connection: Connection, order: WorkOrder, actor: str, at: dateti
         row["open_key"] = None
     connection.execute(sa.update(_order).where(_order.c.id == order.id).values(row))
     _note(connection, order.id, at, actor, order.state.value, note)
+    tell_order(connection, order.state.value, at, order, by=actor, note=note)
 
 
 def _locked(connection: Connection, which: sa.ColumnElement[bool]) -> WorkOrder | None:

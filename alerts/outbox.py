@@ -6,10 +6,16 @@ A row that is committed is told at least once, whatever fails afterwards; a chan
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from alerts import tables
+from alerts.alert import Alert
+from alerts.work_orders import WorkOrder
+
+# A notification says why; what an alert of a hundred occurrences rests on as a whole is read in the API.
+EVIDENCE_MAX = 20
 
 
 def tell(
@@ -38,3 +44,31 @@ def tell(
         "body": body or {},
     }
     connection.execute(sa.insert(tables.outbox).values(row))
+
+
+def tell_alert(
+    connection: Connection, what: str, at: datetime, alert: Alert, *, by: str | None = None, note: str | None = None
+) -> None:
+    """Write down that `alert.<what>` happened, with the alert as it then was."""
+    shown = msgspec.to_builtins(alert)
+    shown["evidence"] = shown["evidence"][:EVIDENCE_MAX]
+    body = {"alert": shown, "by": by, "note": note}
+    order_id = alert.work_order_id
+    tell(
+        connection,
+        f"alert.{what}",
+        at,
+        lift_id=alert.lift_id,
+        alert_id=alert.id,
+        work_order_id=order_id,
+        priority=alert.priority,
+        body=body,
+    )
+
+
+def tell_order(
+    connection: Connection, what: str, at: datetime, order: WorkOrder, *, by: str | None = None, note: str | None = None
+) -> None:
+    """Write down that `work-order.<what>` happened, with the order as it then was."""
+    body = {"work_order": msgspec.to_builtins(order), "by": by, "note": note}
+    tell(connection, f"work-order.{what}", at, lift_id=order.lift_id, work_order_id=order.id, body=body)

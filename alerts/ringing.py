@@ -2,8 +2,10 @@
 
 from sqlalchemy.engine import Connection
 
-from alerts.alert_entries import NewAlert, open_alert
-from alerts.order_entries import link_alert, lock_undone_order, open_order
+from alerts.alert import LIFTWATCH
+from alerts.alert_entries import NewAlert, lock_alert, open_alert
+from alerts.order_entries import link_alert, lock_order, lock_undone_order, open_order
+from alerts.outbox import tell_alert, tell_order
 from alerts.work_orders import WorkOrder
 
 # Somebody else may open an order between our look and our insert, and end it again before our next look.
@@ -20,6 +22,9 @@ def ring(connection: Connection, new: NewAlert) -> int | None:
     if alert_id is None:
         return None
     see_to_order(connection, alert_id, new)
+    # Read again: what is told names the order that was opened for it.
+    if (alert := lock_alert(connection, alert_id)) is not None:
+        tell_alert(connection, "raised", new.received_at, alert, by=LIFTWATCH)
     return alert_id
 
 
@@ -29,18 +34,22 @@ def see_to_order(connection: Connection, alert_id: int, new: NewAlert) -> None:
     Also for an alert that is raised once more while it is active: where its order was done meanwhile, somebody has to
     go again.
     """
-    order = _order_for(connection, new)
-    if order is not None and alert_id not in order.alert_ids:
-        link_alert(connection, order, alert_id, new)
+    order, is_new = _order_for(connection, new)
+    if order is None or alert_id in order.alert_ids:
+        return
+    link_alert(connection, order, alert_id, new)
+    if (linked := lock_order(connection, order.id)) is not None:
+        tell_order(connection, "opened" if is_new else "linked", new.received_at, linked, by=LIFTWATCH)
 
 
-def _order_for(connection: Connection, new: NewAlert) -> WorkOrder | None:
+def _order_for(connection: Connection, new: NewAlert) -> tuple[WorkOrder | None, bool]:
+    """Return the order that an alert belongs to, and whether it has just been opened for it."""
     for _ in range(_TRIES_MAX):
         order = lock_undone_order(connection, new.lift_id, new.cause)
         if order is not None or new.rule.opens_order is None:
-            return order
+            return order, False
         order = open_order(connection, new, new.rule.opens_order)
         if order is not None:
-            return order
+            return order, True
     message = f"no work order could be opened for {new.lift_id}, {new.cause}"
     raise RuntimeError(message)
