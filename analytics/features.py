@@ -1,0 +1,362 @@
+"""Daily values of a lift, made of its readings. Pure numpy; several days of one lift at once.
+
+A day is one of UTC. A value is a median where a single odd reading must not move it, a rate where readings are yes or
+no, and it always says of how many readings it was made. Landings are kept apart, and there is one value of the whole
+lift beside them (`WHOLE_LIFT`), which is known where single landings are served too seldom. The result is a handful of
+record arrays, which is what is kept; `columns_of` tells the series in them.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+Ints = NDArray[np.integer]
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Records = NDArray[np.void]
+
+WHOLE_LIFT = -(2**15)
+COUNT_MAX = 2**16 - 1
+UP, DOWN, NO_DIRECTION = 1, 2, 0
+DIRECTIONS = {UP: "up", DOWN: "down", NO_DIRECTION: None}
+# The median absolute deviation of a normal variable is the 0.6745th part of its standard deviation.
+MAD_TO_SIGMA = 1.4826
+# Fewer readings say nothing about how they spread.
+SPREAD_COUNT_MIN = 5
+# A trip has reached its full speed within this part of the day's fastest.
+_FULL_SPEED_PART = 0.95
+_PER_100 = 100.0
+
+DOOR_CHANNELS = (
+    "opening_ms",
+    "closing_ms",
+    "closing_spread_ms",
+    "dwell_ms",
+    "peak_current_a",
+    "reversals_per_100",
+    "nudging_per_100",
+)
+LEVEL_CHANNELS = ("error_mm", "error_spread_mm")
+MACHINE_CHANNELS = ("brake_release_ms", "brake_apply_ms", "vibration_mg", "motor_c", "machine_room_c")
+TRIP_CHANNELS = ("trips", "load_pct", "trip_ms_per_floor", "start_delay_ms")
+LIFT_CHANNELS = (*MACHINE_CHANNELS, *TRIP_CHANNELS, "door_cycles", "relevelled_per_100", "error_by_load_mm", "reboots")
+CHANNELS = (*DOOR_CHANNELS, *LEVEL_CHANNELS, *LIFT_CHANNELS)
+# What is counted, not measured: no trip on a day is a value too.
+COUNTED = ("trips", "door_cycles", "reboots")
+# The rear door of a car with two: its own door, with channels of its own.
+REAR = "rear:"
+FAULT = "fault:"
+
+DOOR_RECORD = np.dtype(
+    [("day", "<i4"), ("floor", "<i2"), ("rear", "u1"), ("count", "<u2"), *((name, "<f4") for name in DOOR_CHANNELS)]
+)
+LEVEL_RECORD = np.dtype(
+    [
+        ("day", "<i4"),
+        ("floor", "<i2"),
+        ("direction", "u1"),
+        ("count", "<u2"),
+        *((name, "<f4") for name in LEVEL_CHANNELS),
+    ]
+)
+# A count for each source of readings: what a day has none of stands as NaN with the count 0.
+LIFT_RECORD = np.dtype(
+    [
+        ("day", "<i4"),
+        *((f"{source}_count", "<u2") for source in ("machine", "trip", "door", "level")),
+        *((name, "<f4") for name in LIFT_CHANNELS),
+    ]
+)
+COUNT_OF = {
+    **dict.fromkeys(MACHINE_CHANNELS, "machine_count"),
+    **dict.fromkeys(TRIP_CHANNELS, "trip_count"),
+    "door_cycles": "door_count",
+    "relevelled_per_100": "level_count",
+    "error_by_load_mm": "level_count",
+    "reboots": "trip_count",
+}
+
+
+class DoorReadings(Struct, frozen=True, kw_only=True):
+    """Door cycles, one a row; NaN where a message does not say. `day` counts from 1970."""
+
+    day: Ints
+    floor: Ints
+    rear: Flags
+    opening_ms: Floats
+    closing_ms: Floats
+    dwell_ms: Floats
+    peak_current_a: Floats
+    reversals: Floats
+    nudging: Floats
+
+
+class LevelReadings(Struct, frozen=True, kw_only=True):
+    """Stops, one a row. `direction` is `UP`, `DOWN` or `NO_DIRECTION`; NaN where a message does not say."""
+
+    day: Ints
+    floor: Ints
+    direction: Ints
+    error_mm: Floats
+    relevelled: Floats
+    load_pct: Floats
+
+
+class TripReadings(Struct, frozen=True, kw_only=True):
+    """Trips, one a row; `floors` is how many they go up or down, NaN where a message does not say."""
+
+    day: Ints
+    floors: Ints
+    duration_ms: Floats
+    distance_mm: Floats
+    max_speed_mm_s: Floats
+    load_pct: Floats
+
+
+class MachineReadings(Struct, frozen=True, kw_only=True):
+    """Readings of drive, brake and machine room, one a row; NaN where a message does not say."""
+
+    day: Ints
+    brake_release_ms: Floats
+    brake_apply_ms: Floats
+    vibration_mg: Floats
+    motor_c: Floats
+    machine_room_c: Floats
+
+
+class DayReadings(Struct, frozen=True, kw_only=True):
+    """All that one lift said on some days: readings in columns, of faults and reboots how often, by day."""
+
+    doors: DoorReadings
+    levels: LevelReadings
+    trips: TripReadings
+    machine: MachineReadings
+    faults: Mapping[int, Mapping[str, int]]
+    reboots: Mapping[int, int]
+
+
+class DayValues(Struct, frozen=True):
+    """The daily values of one lift: records of the three kinds above, and how often each fault code came, by day.
+
+    Ordered by day, then landing (the whole lift first).
+    """
+
+    doors: Records
+    levels: Records
+    lift: Records
+    faults: Mapping[int, Mapping[str, int]]
+
+
+def daily_values(readings: DayReadings) -> DayValues:
+    """Return the values of each day that has any reading."""
+    return DayValues(_doors(readings.doors), _levels(readings.levels), _lift(readings), readings.faults)
+
+
+class _Groups:
+    """Rows that belong together, numbered in the order of their keys, and what can be said of each group."""
+
+    def __init__(self, *keys: Ints) -> None:
+        """Group rows by keys of equal length, the first being the most significant."""
+        code = np.zeros(len(keys[0]), dtype=np.int64)
+        for key in keys:
+            low = int(key.min()) if len(key) else 0
+            code = code * ((int(key.max()) - low + 1) if len(key) else 1) + (key.astype(np.int64) - low)
+        _, self.first, self._of = np.unique(code, return_index=True, return_inverse=True)
+        self.sizes = np.bincount(self._of, minlength=len(self.first))
+        self._starts = np.cumsum(self.sizes) - self.sizes
+
+    def median(self, values: Floats) -> Floats:
+        """Return the median of each group without its NaN; NaN where it has no number."""
+        order = np.argsort(values)  # NaN last
+        order = order[np.argsort(self._of[order], kind="stable")]
+        ordered, known = values[order], self.known(values)
+        low = ordered[self._starts + np.maximum((known - 1) // 2, 0)]
+        high = ordered[self._starts + np.minimum(known // 2, self.sizes - 1)]
+        return np.where(known > 0, (low + high) / 2, np.nan)
+
+    def spread(self, values: Floats, centres: Floats) -> Floats:
+        """Return the scaled median distance from the groups' centres; NaN of too few readings."""
+        spread = MAD_TO_SIGMA * self.median(np.abs(values - centres[self._of]))
+        return np.where(self.known(values) >= SPREAD_COUNT_MIN, spread, np.nan)
+
+    def known(self, values: Floats) -> Ints:
+        """Return how many of each group are numbers."""
+        return self._sum(~np.isnan(values)).astype(np.int64)
+
+    def mean(self, values: Floats) -> Floats:
+        """Return the mean of each group without its NaN; NaN where it has no number."""
+        known = self.known(values)
+        return np.where(known > 0, self._sum(np.nan_to_num(values)) / np.maximum(known, 1), np.nan)
+
+    def largest(self, values: Floats) -> Floats:
+        """Return, at each row, the largest number of its group; 0 where there is none."""
+        largest = np.zeros(len(self.first))
+        np.maximum.at(largest, self._of, np.nan_to_num(values))
+        return largest[self._of]
+
+    def slope(self, x: Floats, y: Floats) -> Floats:
+        """Return how `y` grows with `x` in each group, by least squares; NaN where `x` does not vary."""
+        known = ~(np.isnan(x) | np.isnan(y))
+        x, y = np.where(known, x, np.nan), np.where(known, y, np.nan)
+        x, y = x - self.mean(x)[self._of], y - self.mean(y)[self._of]
+        of_x = self._sum(np.nan_to_num(x * x))
+        return np.where(of_x > 0, self._sum(np.nan_to_num(x * y)) / np.where(of_x > 0, of_x, 1.0), np.nan)
+
+    def at_rows(self, values: Floats) -> Floats:
+        """Return the value of each row's group."""
+        return values[self._of]
+
+    def _sum(self, values: NDArray[np.generic]) -> Floats:
+        return np.bincount(self._of, weights=values, minlength=len(self.first)).astype(np.float64)
+
+
+def _doors(doors: DoorReadings) -> Records:
+    day, rear = np.tile(doors.day, 2), np.tile(doors.rear, 2)
+    floor = _with_whole_lift(doors.floor)
+    groups = _Groups(day, rear.astype(np.int64), floor)
+    records = np.zeros(len(groups.first), dtype=DOOR_RECORD)
+    records["day"], records["floor"], records["rear"] = day[groups.first], floor[groups.first], rear[groups.first]
+    records["count"] = np.minimum(groups.sizes, COUNT_MAX)
+    for name in ("opening_ms", "closing_ms", "dwell_ms", "peak_current_a"):
+        records[name] = groups.median(np.tile(getattr(doors, name), 2))
+    closing_ms = np.tile(doors.closing_ms, 2)
+    records["closing_spread_ms"] = groups.spread(closing_ms, groups.median(closing_ms))
+    records["reversals_per_100"] = _PER_100 * groups.mean(np.tile(doors.reversals, 2))
+    records["nudging_per_100"] = _PER_100 * groups.mean(np.tile(doors.nudging, 2))
+    return records
+
+
+def _levels(levels: LevelReadings) -> Records:
+    day, direction = np.tile(levels.day, 2), np.tile(levels.direction, 2)
+    floor, error_mm = _with_whole_lift(levels.floor), np.tile(levels.error_mm, 2)
+    groups = _Groups(day, floor, direction)
+    records = np.zeros(len(groups.first), dtype=LEVEL_RECORD)
+    for name, column in (("day", day), ("floor", floor), ("direction", direction)):
+        records[name] = column[groups.first]
+    records["count"] = np.minimum(groups.sizes, COUNT_MAX)
+    records["error_mm"] = median = groups.median(error_mm)
+    records["error_spread_mm"] = groups.spread(error_mm, median)
+    return records
+
+
+def _with_whole_lift(floor: Ints) -> Ints:
+    return np.concatenate([floor, np.full(len(floor), WHOLE_LIFT, dtype=np.int64)])
+
+
+def _lift(readings: DayReadings) -> Records:
+    doors, levels, trips, machine = readings.doors, readings.levels, readings.trips, readings.machine
+    told = [
+        doors.day,
+        levels.day,
+        trips.day,
+        machine.day,
+        np.array([*readings.reboots, *readings.faults], dtype=np.int64),
+    ]
+    days = np.unique(np.concatenate(told))
+    records = np.zeros(len(days), dtype=LIFT_RECORD)
+    records["day"] = days
+    for name in LIFT_CHANNELS:
+        records[name] = np.nan
+    records["reboots"] = [readings.reboots.get(int(day), 0) for day in days]
+    _fill_machine(records, machine)
+    _fill_trips(records, trips)
+    _fill_levels(records, levels)
+    records["door_count"] = np.minimum(_count(days, doors.day), COUNT_MAX)
+    records["door_cycles"] = _count(days, doors.day)
+    return records
+
+
+def _count(days: Ints, of_rows: Ints) -> Ints:
+    return np.bincount(np.searchsorted(days, of_rows), minlength=len(days))
+
+
+def _fill_machine(records: Records, machine: MachineReadings) -> None:
+    groups = _Groups(machine.day)
+    at = np.searchsorted(records["day"], machine.day[groups.first])
+    records["machine_count"][at] = np.minimum(groups.sizes, COUNT_MAX)
+    for name in MACHINE_CHANNELS:
+        records[name][at] = groups.median(getattr(machine, name))
+
+
+def _fill_trips(records: Records, trips: TripReadings) -> None:
+    groups = _Groups(trips.day)
+    at = np.searchsorted(records["day"], trips.day[groups.first])
+    records["trips"] = 0.0
+    records["trips"][at] = groups.sizes
+    records["trip_count"][at] = np.minimum(groups.sizes, COUNT_MAX)
+    records["load_pct"][at] = groups.mean(trips.load_pct)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        per_floor_ms = np.where(trips.floors > 0, trips.duration_ms / trips.floors, np.nan)
+        # What is left of a trip at full speed is the time of starting and of speeding up: the same for each of them.
+        travel_ms = 1_000.0 * trips.distance_mm / trips.max_speed_mm_s
+    records["trip_ms_per_floor"][at] = groups.median(per_floor_ms)
+    fast = trips.max_speed_mm_s > _FULL_SPEED_PART * groups.largest(trips.max_speed_mm_s)
+    records["start_delay_ms"][at] = groups.median(np.where(fast, trips.duration_ms - travel_ms, np.nan))
+
+
+def _fill_levels(records: Records, levels: LevelReadings) -> None:
+    groups = _Groups(levels.day)
+    at = np.searchsorted(records["day"], levels.day[groups.first])
+    records["level_count"][at] = np.minimum(groups.sizes, COUNT_MAX)
+    records["relevelled_per_100"][at] = _PER_100 * groups.mean(levels.relevelled)
+    landings = _Groups(levels.day, levels.floor, levels.direction)
+    own_mm = levels.error_mm - landings.at_rows(landings.median(levels.error_mm))
+    # In mm from the empty to the full car, each landing compared with itself.
+    records["error_by_load_mm"][at] = _PER_100 * groups.slope(levels.load_pct, own_mm)
+
+
+class Column(Struct, frozen=True):
+    """One channel of one landing over the days on which it has a value."""
+
+    channel: str
+    floor: int | None
+    direction: str | None
+    day: Ints
+    value: Floats
+    count: Ints
+
+
+def columns_of(values: DayValues) -> Iterator[Column]:
+    """Yield each series of the lift, without the days that have no value."""
+    for rows in _split(values.doors, ("rear", "floor")):
+        prefix = REAR if rows["rear"][0] else ""
+        for name in DOOR_CHANNELS:
+            yield from _column(prefix + name, rows, rows[name], rows["count"])
+    for rows in _split(values.levels, ("floor", "direction")):
+        for name in LEVEL_CHANNELS:
+            yield from _column(name, rows, rows[name], rows["count"])
+    for name in LIFT_CHANNELS:
+        counts = values.lift[COUNT_OF[name]]
+        counts = np.maximum(counts, 1) if name in COUNTED else counts
+        yield from _column(name, values.lift, values.lift[name], counts)
+    yield from _fault_columns(values)
+
+
+def _fault_columns(values: DayValues) -> Iterator[Column]:
+    """Yield how often each code came, on every day on which the lift said anything."""
+    days = values.lift["day"].astype(np.int64)
+    for code in sorted({code for of_day in values.faults.values() for code in of_day}):
+        times = np.array([values.faults.get(int(day), {}).get(code, 0) for day in days], dtype=np.float64)
+        yield Column(FAULT + code, None, None, days, times, np.maximum(times, 1).astype(np.int64))
+
+
+def _split(records: Records, names: tuple[str, str]) -> Iterator[Records]:
+    if not len(records):
+        return
+    groups = _Groups(records[names[0]], records[names[1]])
+    order = np.argsort(groups.at_rows(np.arange(len(groups.first), dtype=np.float64)), kind="stable")
+    yield from np.split(records[order], np.cumsum(groups.sizes)[:-1])
+
+
+def _column(channel: str, rows: Records, values: NDArray[np.float32], counts: Ints) -> Iterator[Column]:
+    known = ~np.isnan(values)
+    if not known.any():
+        return
+    named = rows.dtype.names or ()
+    floor = int(rows["floor"][0]) if "floor" in named else WHOLE_LIFT
+    direction = DIRECTIONS[int(rows["direction"][0])] if "direction" in named else None
+    days = rows["day"][known].astype(np.int64)
+    where = None if floor == WHOLE_LIFT else floor
+    yield Column(channel, where, direction, days, values[known].astype(np.float64), counts[known].astype(np.int64))
