@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 from alerts import alert_entries, conditions, order_entries
 from alerts.alert import LIFTWATCH, SERVICE, Alert, AlertChange, AlertKind, IllegalTransitionError
 from alerts.alert_entries import NewAlert
+from alerts.cases import Cases, CaseSettings
 from alerts.conditions import Transition, evidence_of
 from alerts.finding_alerts import apply_findings
 from alerts.journal import OPEN, Journal
@@ -52,6 +53,7 @@ class DeskSettings(Struct, frozen=True, kw_only=True):
     silence_s_max: float = 6 * 3600
     disconnect_grace_s: float = 60
     contact_write_s: float = 5
+    cases: CaseSettings = CaseSettings()
 
 
 class Desk:
@@ -70,6 +72,7 @@ class Desk:
             disconnect_grace_s=self._settings.disconnect_grace_s,
             contact_write_s=self._settings.contact_write_s,
         )
+        self._cases = Cases(journal, rules, self._settings.cases)
 
     def observe(self, messages: Sequence[Message]) -> None:
         """Take a batch of messages, durable on return; the same batch again changes nothing.
@@ -78,14 +81,17 @@ class Desk:
         """
         said = [message for message in messages if message.kind in _CAN_RING and conditions.key_of(message) is not None]
         news = self._watchdog.news(messages)
-        if not (said or news):
+        about_cases = self._cases.news(messages)
+        if not (said or news or about_cases):
             return
         with self._journal.writing() as connection:
             # In one order over all processes, so that no two wait for each other; as they came within one condition.
             for message in sorted(said, key=lambda each: (each.lift_id, conditions.key_of(each))):
                 self._take(connection, message)
+            self._cases.follow(connection, about_cases)
             self._write_contacts(connection, news)
         self._watchdog.remember(news)
+        self._cases.remember(about_cases)
 
     def apply(self, findings: Sequence[Finding], as_of: datetime) -> None:
         """Make the alerts of findings what an assessment of the whole fleet as of `as_of` says.
@@ -102,6 +108,7 @@ class Desk:
         `receiving_since` is since when we hear the broker, None where we do not: then, and until a lift had the time
         to be heard, nobody is called silent.
         """
+        self._cases.watch(now)
         grace = timedelta(seconds=self._settings.disconnect_grace_s)
         if receiving_since is None or now - receiving_since < grace or not self._journal.is_contact_due(now):
             return 0
@@ -183,6 +190,7 @@ class Desk:
             after = move(order)
             words = _words_of(note, cause_code=cause_code, assigned_to=assigned_to)
             order_entries.store_order(connection, after, by, now, words)
+            self._cases.follow_order(connection, after, by, now)
         self._record_visit(after)
         return after
 

@@ -48,6 +48,10 @@ class Journal:
         """Give a connection whose writes are one transaction: all of them durable on exit, or none."""
         return self._engine.begin()
 
+    def reading(self) -> AbstractContextManager[Connection]:
+        """Give a connection for reads alone, for those rooms of the journal that have a file of their own."""
+        return reading(self._engine)
+
     def alerts(
         self,
         *,

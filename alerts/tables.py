@@ -113,3 +113,66 @@ outbox = sa.Table(
     sa.Column("priority", sa.Integer),
     sa.Column("body", sa.JSON, nullable=False),
 )
+# An entrapment, from when we heard of it until a person has said that everybody is out.
+entrapment_case = sa.Table(
+    "entrapment_case",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("lift_id", sa.String(64), nullable=False, index=True),
+    # The lift while the case is open, NULL afterwards.
+    sa.Column("open_key", sa.String(64), unique=True),
+    sa.Column("certainty", sa.String(20), nullable=False),
+    sa.Column("floor", sa.Integer),
+    sa.Column("opened_at", Instant, nullable=False),
+    sa.Column("received_at", Instant, nullable=False),
+    sa.Column("answer_by", Instant, nullable=False),
+    sa.Column("arrive_by", Instant, nullable=False),
+    # When somebody has to be told that a clock has run out; NULL: it was met, or told.
+    sa.Column("answer_due_at", Instant, index=True),
+    sa.Column("arrive_due_at", Instant, index=True),
+    sa.Column("alert_id", sa.ForeignKey("alert.id")),
+    sa.Column("work_order_id", sa.ForeignKey("work_order.id"), index=True),
+    sa.Column("reported_free_at", Instant),
+    sa.Column("people", sa.JSON, nullable=False),
+    sa.Column("facts", sa.JSON, nullable=False),
+    sa.Column("outcome", sa.String(20)),
+    sa.Column("closed_at", Instant),
+)
+entrapment_stage = sa.Table(
+    "entrapment_stage",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("case_id", sa.ForeignKey("entrapment_case.id"), nullable=False),
+    sa.Column("stage", sa.String(20), nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("note", sa.Text),
+    sa.UniqueConstraint("case_id", "stage"),
+)
+# Whether a car stands outside the landing zone, written when that changes; `facts` is what its state said then.
+lift_standing = sa.Table(
+    "lift_standing",
+    metadata,
+    sa.Column("lift_id", sa.String(64), primary_key=True),
+    sa.Column("outside", sa.Boolean, nullable=False, index=True),
+    sa.Column("said_at", Instant, nullable=False),
+    sa.Column("received_at", Instant, nullable=False),
+    sa.Column("facts", sa.JSON, nullable=False),
+)
+# The car's alarm equipment (EN 81-28). `test_due_at` NULL: it never sent a test call, or has been called silent.
+alarm_equipment = sa.Table(
+    "alarm_equipment",
+    metadata,
+    sa.Column("lift_id", sa.String(64), primary_key=True),
+    sa.Column("last_test_at", Instant),
+    sa.Column("test_due_at", Instant, index=True),
+    sa.Column("filtered_since", Instant),
+    sa.Column("filtered_recently", sa.Integer, nullable=False),
+    sa.Column("filtered_total", sa.Integer, nullable=False),
+    sa.Column("filtered_last_at", Instant),
+    # When the alert about filtered presses is over, unless there are more.
+    sa.Column("filtered_until", Instant, index=True),
+    sa.Column("checked_at", Instant),
+    sa.Column("battery_ok", sa.Boolean),
+    sa.Column("voice_ok", sa.Boolean),
+)

@@ -14,7 +14,7 @@ from api.auth import Access, AccessMiddleware
 from api.console import pages
 from api.guard import SECURITY_HEADERS, BodyLimitMiddleware, SecurityHeadersMiddleware
 from api.problems import Problem, add_problem_handlers
-from api.routes import alerts, findings, health, ledger, lifts, quarantine, records, telemetry, work_orders
+from api.routes import alerts, cases, findings, health, ledger, lifts, quarantine, records, telemetry, work_orders
 from api.service import Service
 
 API_PREFIX = "/api/v1"
@@ -27,6 +27,7 @@ _ROUTERS = (
     findings.router,
     alerts.router,
     work_orders.router,
+    cases.router,
     records.router,
     quarantine.router,
 )

@@ -8,6 +8,7 @@ from sqlalchemy.engine import Engine
 import alerts
 import analytics
 import ingest
+from alerts.case_desk import CaseDesk
 from alerts.desk import Desk
 from alerts.journal import Journal
 from alerts.rules import RuleBook
@@ -47,6 +48,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     assessment: Assessment
     journal: Journal
     desk: Desk
+    cases: CaseDesk
     profiles: dict[str, ControllerProfile]
 
     def close(self) -> None:
@@ -87,6 +89,7 @@ def open_parts(settings: Settings, clock: Clock) -> Parts:
         assessment=Assessment(register, store, settings.assessment, reports),
         journal=journal,
         desk=Desk(journal, register, rules, settings.desk),
+        cases=CaseDesk(journal, rules),
         profiles=profiles,
     )
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from alerts.alert import IllegalTransitionError
+from alerts.case_desk import UnknownCaseError
 from alerts.desk import UnknownAlertError, UnknownWorkOrderError
 from ingest.database import DATABASE_AWAY
 from ingest.telemetry_store import StoreUnavailableError
@@ -145,6 +146,7 @@ def add_problem_handlers(app: FastAPI, headers: Mapping[str, str]) -> None:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(UnknownAlertError, _unknown)
     app.add_exception_handler(UnknownWorkOrderError, _unknown)
+    app.add_exception_handler(UnknownCaseError, _unknown)
     app.add_exception_handler(IllegalTransitionError, _illegal)
     for unavailable in (StoreUnavailableError, *DATABASE_AWAY):
         app.add_exception_handler(unavailable, _unavailable)

@@ -112,6 +112,7 @@ class Serving:
             ledger=parts.ledger,
             journal=parts.journal,
             desk=parts.desk,
+            cases=parts.cases,
             findings=parts.findings,
             assessment=parts.assessment,
             profiles=parts.profiles,

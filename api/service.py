@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from alerts.case_desk import CaseDesk
 from alerts.desk import Desk
 from alerts.journal import Journal
 from analytics.assessment import Assessment
@@ -32,6 +33,7 @@ class Service:
     ledger: Ledger
     journal: Journal
     desk: Desk
+    cases: CaseDesk
     findings: FindingBook
     assessment: Assessment
     profiles: Mapping[str, ControllerProfile]

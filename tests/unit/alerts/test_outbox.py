@@ -24,7 +24,8 @@ def told(room: Room) -> list[Any]:
 
 def test_an_alert_that_rings_and_its_order_are_told_as_they_stand(room: Room) -> None:
     room.desk.observe([fault("entrapment", floor=3)])
-    opened, raised = told(room)
+    opened, raised, case = told(room)
+    assert case["topic"] == "case.received"
     alert, order = room.alert(), room.order()
     assert (opened["topic"], raised["topic"]) == ("work-order.opened", "alert.raised")
     assert (raised["lift_id"], raised["alert_id"], raised["work_order_id"]) == ("A1", alert.id, order.id)

@@ -11,6 +11,7 @@ import httpx
 from fastapi import FastAPI
 from sqlalchemy.engine import Engine
 
+from alerts.case_desk import CaseDesk
 from alerts.desk import Desk
 from alerts.journal import Journal
 from alerts.rules import RuleBook
@@ -150,6 +151,7 @@ def service_on(engine: Engine, clock: ManualClock, store: TelemetryStore) -> Ser
         ledger=Ledger(engine),
         journal=journal,
         desk=Desk(journal, register, RuleBook.load()),
+        cases=CaseDesk(journal, RuleBook.load()),
         findings=FindingBook(engine),
         assessment=Assessment(register, store),
         profiles=profiles,

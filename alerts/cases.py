@@ -1,0 +1,399 @@
+"""Entrapment cases as messages, orders and time move them: opened, made surer, answered, reported free, run late.
+
+All of it happens in the transaction of the desk, after the alerts of the same messages, and can be done twice: what a
+case is follows from what is written of its lift, not from the message that is looked at.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from itertools import groupby
+
+import msgspec
+import sqlalchemy as sa
+from msgspec import Struct, structs
+from sqlalchemy.engine import Connection
+
+from alerts import case_entries, tables
+from alerts.alert import LIFTWATCH, Alert, AlertChange, AlertKind
+from alerts.alert_entries import NewAlert, change_alert, lock_open_alert, refresh_alert
+from alerts.case_entries import OUTSIDE_FAULT, reach, tell_case
+from alerts.entrapment import (
+    STAGE_OF_ORDER,
+    Certainty,
+    EntrapmentCase,
+    Outcome,
+    Signs,
+    Stage,
+    answer_by,
+    is_surer,
+    judge,
+    with_people,
+)
+from alerts.journal import Journal
+from alerts.order_entries import lock_undone_order
+from alerts.rescue_aid import Facts
+from alerts.ringing import ring
+from alerts.rules import RuleBook
+from alerts.work_orders import OrderKind, WorkOrder
+from ingest.faults import ENTRAPMENT
+from ingest.messages import Alarm, Fault, Kind, Message, State
+
+MAY_BE_TRAPPED = "passengers may be trapped: the car stands outside the landing zone"
+# Where the rule of the kind gives no clock: RS-01.
+ARRIVE_WITHIN_MIN = 30
+_BEARS = frozenset({ENTRAPMENT, OUTSIDE_FAULT})
+_STATE_FACTS = ("in_door_zone", "moving", "floor", "door", "passengers", "power", "service_mode")
+
+
+class CaseSettings(Struct, frozen=True, kw_only=True):
+    """`answer_within_s`: until then somebody has spoken to the car; then a suspicion counts as an entrapment."""
+
+    answer_within_s: float = 300
+
+
+class Cases:
+    """Follows what happens to lifts in which somebody may be trapped.
+
+    What it remembers in memory (who stands outside, who has an open case) saves reads, is read again with each
+    `refresh`, and is safe to lose.
+    """
+
+    def __init__(self, journal: Journal, rules: RuleBook, settings: CaseSettings | None = None) -> None:
+        """Read through `journal`; the words and clocks of alerts are those of `rules`."""
+        self._journal = journal
+        self._rules = rules
+        self._settings = settings or CaseSettings()
+        self._outside: set[str] | None = None
+        self._open: set[str] = set()
+        self._states: dict[str, Message] = {}
+
+    def news(self, messages: Sequence[Message]) -> list[Message]:
+        """Return the messages that can move a case, in the order in which cases are looked at: by lift."""
+        if self._outside is None:
+            self.refresh()
+        about = [
+            message
+            for message in messages
+            if (message.kind is Kind.STATE and self._is_turn(message))
+            or (message.kind is Kind.ALARM and _alarm_type(message) != "test")
+            or (message.kind is Kind.FAULT and self._bears(message))
+        ]
+        return sorted(about, key=_lift_of)
+
+    def refresh(self) -> None:
+        """Read again which lifts stand outside the landing zone, and which have an open case."""
+        with self._journal.reading() as connection:
+            standing, case = tables.lift_standing, tables.entrapment_case
+            outside = sa.select(standing.c.lift_id).where(standing.c.outside)
+            self._outside = set(connection.execute(outside).scalars())
+            still_open = sa.select(case.c.open_key).where(case.c.open_key.is_not(None))
+            self._open = set(connection.execute(still_open).scalars())
+
+    def follow(self, connection: Connection, about: Sequence[Message]) -> None:
+        """Make the cases what these messages, and all before them, say."""
+        for lift_id, of_lift in groupby(about, key=_lift_of):
+            said = list(of_lift)
+            for message in said:
+                self._stand(connection, message)
+            self._follow_lift(connection, lift_id, said)
+
+    def remember(self, about: Sequence[Message]) -> None:
+        """Note what has been committed."""
+        assert self._outside is not None
+        for message in about:
+            if isinstance(message.body, State) and message.body.in_door_zone is not None and not message.late:
+                (self._outside.add if _is_outside(message.body) else self._outside.discard)(message.lift_id)
+            elif not isinstance(message.body, State):
+                self._open.add(message.lift_id)  # perhaps: until the next refresh its states are looked at
+
+    def follow_order(self, connection: Connection, order: WorkOrder, by: str, now: datetime) -> None:
+        """Let the case of a rescue order reach the stage that the order's new state means."""
+        stage = STAGE_OF_ORDER.get(order.state.value)
+        if order.kind is not OrderKind.RESCUE or stage is None:
+            return
+        case = case_entries.lock_case_of_order(connection, order.id)
+        if case is None:
+            return
+        if order.assigned_to:
+            people = with_people(case.people, [name.strip() for name in order.assigned_to.split(",") if name.strip()])
+            case_entries.change_case(connection, case.id, people=people)
+        if stage is Stage.CLOSED:
+            close_case(connection, case, Outcome.RELEASED, now, by, f"with order {order.number}")
+        else:
+            reach(connection, case, stage, now, by, f"order {order.number} is {order.state.value}")
+
+    def watch(self, now: datetime) -> int:
+        """Tell which clocks have run out; a suspicion that nobody has answered becomes an entrapment with its order."""
+        self.refresh()
+        case = tables.entrapment_case
+        due = sa.select(case.c.id).where(sa.or_(case.c.answer_due_at <= now, case.c.arrive_due_at <= now)).limit(1)
+        with self._journal.reading() as connection:
+            if connection.execute(due).first() is None:
+                return 0
+        with self._journal.writing() as connection:
+            unanswered = case_entries.claim_due(connection, case.c.answer_due_at, now)
+            for each in unanswered:
+                tell_case(connection, "answer-late", each, now, answer_by=each.answer_by.isoformat())
+                if each.certainty is Certainty.SUSPECTED:
+                    escalate(connection, self._rules, each, now, "nobody has answered the alarm")
+            not_there = case_entries.claim_due(connection, case.c.arrive_due_at, now)
+            for each in not_there:
+                tell_case(connection, "arrival-late", each, now, arrive_by=each.arrive_by.isoformat())
+        return len(unanswered) + len(not_there)
+
+    def _is_turn(self, message: Message) -> bool:
+        body = message.body
+        if not isinstance(body, State) or body.in_door_zone is None or message.late:
+            return False
+        self._states[message.lift_id] = message
+        assert self._outside is not None
+        return message.lift_id in self._open or _is_outside(body) != (message.lift_id in self._outside)
+
+    def _bears(self, message: Message) -> bool:
+        return isinstance(message.body, Fault) and (message.body.code in _BEARS or message.lift_id in self._open)
+
+    def _stand(self, connection: Connection, message: Message) -> None:
+        body = message.body
+        if isinstance(body, State) and body.in_door_zone is not None:
+            row = {
+                "lift_id": message.lift_id,
+                "outside": _is_outside(body),
+                "said_at": message.happened_at,
+                "received_at": message.received_at,
+                "facts": msgspec.to_builtins(_facts_of_state(message)),
+            }
+            case_entries.write_standing(connection, row)
+
+    def _follow_lift(self, connection: Connection, lift_id: str, said: list[Message]) -> None:
+        case = case_entries.lock_open_case(connection, lift_id)
+        signs = self._signs(connection, lift_id, said)
+        certainty = judge(signs, case_entries.closed_at_of(connection, lift_id))
+        live = [message for message in said if not message.late]
+        if case is None and (certainty is None or not live):
+            return
+        facts = self._facts(connection, lift_id, case, said)
+        if case is None and certainty is not None:
+            case = self._opened(connection, certainty, live[-1], facts)
+        if case is None:
+            return
+        if msgspec.to_builtins(facts) != msgspec.to_builtins(case.facts):
+            case_entries.change_case(connection, case.id, facts=msgspec.to_builtins(facts))
+        if certainty is not None and is_surer(certainty, case.certainty):
+            case = _surer(connection, case, certainty, live[-1].received_at if live else said[-1].received_at)
+        for message in said:
+            case = _take_word(connection, case, signs, message)
+        self._see_to_alert(connection, case, signs, said[-1])
+
+    def _signs(self, connection: Connection, lift_id: str, said: list[Message]) -> Signs:
+        """Return the signs; a press that the equipment filtered counts while the car stands outside the zone."""
+        signs = case_entries.signs_of(connection, lift_id)
+        filtered = [message.received_at for message in said if _alarm_type(message) == "filtered" and not message.late]
+        passengers = signs.passengers
+        told = [message.body.passengers for message in said if isinstance(message.body, Fault | State)]
+        passengers = next((each for each in reversed(told) if each is not None), passengers)
+        if signs.outside is not None and filtered:
+            return structs.replace(signs, alarm=max(filtered), passengers=passengers)
+        return structs.replace(signs, passengers=passengers)
+
+    def _facts(
+        self, connection: Connection, lift_id: str, case: EntrapmentCase | None, said: Iterable[Message]
+    ) -> Facts:
+        facts = case.facts if case is not None else Facts()
+        known = [self._states[lift_id]] if case is None and lift_id in self._states else []
+        for message in [*known, *said]:
+            facts = _with(facts, _facts_of(message))
+        return structs.replace(facts, faults=case_entries.standing_faults(connection, lift_id))
+
+    def _opened(
+        self, connection: Connection, certainty: Certainty, message: Message, facts: Facts
+    ) -> EntrapmentCase | None:
+        received_at = message.received_at
+        within_min = self._rules.rule(AlertKind.ENTRAPMENT).arrive_within_min or ARRIVE_WITHIN_MIN
+        answer_at, arrive_at = (
+            answer_by(received_at, self._settings.answer_within_s),
+            received_at + timedelta(minutes=within_min),
+        )
+        row = {
+            "lift_id": message.lift_id,
+            "certainty": certainty.value,
+            "floor": facts.floor,
+            "opened_at": message.happened_at,
+            "received_at": received_at,
+            "answer_by": answer_at,
+            "arrive_by": arrive_at,
+            "answer_due_at": answer_at,
+            "arrive_due_at": arrive_at,
+            "facts": msgspec.to_builtins(facts),
+        }
+        case_id = case_entries.open_case(connection, row)
+        case = case_entries.lock_open_case(connection, message.lift_id)
+        if case is not None and case_id is not None:
+            reach(connection, case, Stage.RECEIVED, received_at, LIFTWATCH, certainty.value)
+        return case
+
+    def _see_to_alert(self, connection: Connection, case: EntrapmentCase, signs: Signs, message: Message) -> None:
+        """Let an alert of priority 1 say what the case says, and link case, alert and rescue order."""
+        if case.reported_free_at is not None or case.closed_at is not None:
+            return
+        # What a person has cleared by hand is not raised again by the same signs.
+        is_new = case.alert_id is None
+        if case.certainty is Certainty.SUSPECTED:
+            alert = self._passenger_alarm(connection, case, signs, message) if is_new else None
+        else:
+            alert = lock_open_alert(connection, case.lift_id, AlertKind.ENTRAPMENT, ENTRAPMENT)
+            if alert is None and signs.entrapment is None and (is_new or case.work_order_id is None):
+                reason = "alarm button, car outside the landing zone, passengers"
+                alert = entrapment_alert(connection, self._rules, case, message.received_at, reason)
+        if alert is not None:
+            link(connection, case, alert)
+
+    def _passenger_alarm(
+        self, connection: Connection, case: EntrapmentCase, signs: Signs, message: Message
+    ) -> Alert | None:
+        alert = lock_open_alert(connection, case.lift_id, AlertKind.PASSENGER_ALARM, None)
+        if alert is None and signs.alarm is not None:
+            rule = self._rules.rule(AlertKind.PASSENGER_ALARM)
+            new = NewAlert(
+                lift_id=case.lift_id,
+                kind=AlertKind.PASSENGER_ALARM.value,
+                code=None,
+                raised_at=message.happened_at,
+                received_at=message.received_at,
+                message=rule.words(lift_id=case.lift_id),
+                evidence=[],
+                rule=rule,
+            )
+            ring(connection, new)
+            alert = lock_open_alert(connection, case.lift_id, AlertKind.PASSENGER_ALARM, None)
+        if alert is not None and MAY_BE_TRAPPED not in alert.message:
+            words = f"{alert.message}: {MAY_BE_TRAPPED}"
+            refresh_alert(connection, alert, words, alert.evidence)
+            alert = structs.replace(alert, message=words)
+        return alert
+
+
+def entrapment_alert(
+    connection: Connection, rules: RuleBook, case: EntrapmentCase, at: datetime, reason: str
+) -> Alert | None:
+    """Raise the alert `entrapment` of a case, which opens its rescue order; return it, or the one that is open."""
+    rule = rules.rule(AlertKind.ENTRAPMENT)
+    new = NewAlert(
+        lift_id=case.lift_id,
+        kind=AlertKind.ENTRAPMENT.value,
+        code=ENTRAPMENT,
+        raised_at=case.opened_at,
+        received_at=at,
+        message=rule.words(lift_id=case.lift_id, code=ENTRAPMENT, floor=case.floor),
+        evidence=[{"reason": reason}],
+        rule=rule,
+    )
+    ring(connection, new)
+    return lock_open_alert(connection, case.lift_id, AlertKind.ENTRAPMENT, ENTRAPMENT)
+
+
+def escalate(connection: Connection, rules: RuleBook, case: EntrapmentCase, at: datetime, reason: str) -> None:
+    """Treat a case as an entrapment whatever is known: its alert, its rescue order, its clock."""
+    if case.work_order_id is None:
+        alert = entrapment_alert(connection, rules, case, at, reason)
+        if alert is not None:
+            link(connection, case, alert)
+
+
+def link(connection: Connection, case: EntrapmentCase, alert: Alert) -> None:
+    """Let a case know its alert and its rescue order, and the alert its case."""
+    order = lock_undone_order(connection, case.lift_id, ENTRAPMENT)
+    order_id = alert.work_order_id or (order.id if order is not None else case.work_order_id)
+    if (alert.id, order_id) != (case.alert_id, case.work_order_id):
+        case_entries.change_case(connection, case.id, alert_id=alert.id, work_order_id=order_id)
+    told = {"case_id": case.id}
+    if told not in alert.evidence:
+        refresh_alert(connection, alert, alert.message, [*alert.evidence, told])
+
+
+def close_case(
+    connection: Connection, case: EntrapmentCase, outcome: Outcome, at: datetime, by: str, note: str | None
+) -> None:
+    """Close a case on a person's word; what still rings for it is over with it, but not the controller's own word."""
+    case_entries.change_case(connection, case.id, outcome=outcome.value)
+    reach(connection, case, Stage.CLOSED, at, by, note)
+    words = f"case {case.id} is closed: {outcome.value.replace('-', ' ')}"
+    ringing: list[tuple[AlertKind, str | None]] = [(AlertKind.PASSENGER_ALARM, None)]
+    if case_entries.signs_of(connection, case.lift_id).entrapment is None:
+        ringing.append((AlertKind.ENTRAPMENT, ENTRAPMENT))
+    for kind, code in ringing:
+        alert = lock_open_alert(connection, case.lift_id, kind, code)
+        if alert is not None:
+            change_alert(connection, alert, AlertChange.CLEAR, at, by, words)
+
+
+def _surer(connection: Connection, case: EntrapmentCase, certainty: Certainty, at: datetime) -> EntrapmentCase:
+    case_entries.change_case(connection, case.id, certainty=certainty.value)
+    case = structs.replace(case, certainty=certainty)
+    tell_case(connection, "surer", case, at)
+    return case
+
+
+def _take_word(connection: Connection, case: EntrapmentCase, signs: Signs, message: Message) -> EntrapmentCase:
+    """Take what a message says of how the rescue goes: answered, over, or not over after all; return the case then."""
+    kind, body = _alarm_type(message), message.body
+    if kind == "answered":
+        reach(connection, case, Stage.ANSWERED, message.happened_at, LIFTWATCH, "the alarm equipment says so")
+        return case
+    is_over = kind == "end" or (isinstance(body, Fault) and body.code == ENTRAPMENT and body.phase == "cleared")
+    stands = signs.entrapment is not None or (signs.alarm is not None and signs.outside is not None)
+    free_at = case.reported_free_at
+    if stands:
+        free_at = None
+    elif is_over and free_at is None and message.happened_at >= case.opened_at:
+        free_at = message.happened_at
+    if free_at == case.reported_free_at:
+        return case
+    case_entries.change_case(connection, case.id, reported_free_at=free_at)
+    case = structs.replace(case, reported_free_at=free_at)
+    if free_at is not None:
+        tell_case(connection, "reported-free", case, message.received_at)
+        _end_concluded_alert(connection, case, message)
+    return case
+
+
+def _end_concluded_alert(connection: Connection, case: EntrapmentCase, message: Message) -> None:
+    """Clear the alert that the controller never raised itself: nobody else would."""
+    alert = lock_open_alert(connection, case.lift_id, AlertKind.ENTRAPMENT, ENTRAPMENT)
+    if alert is not None:
+        note = f"the lift said so at {message.happened_at.isoformat()}"
+        at = message.received_at
+        change_alert(connection, alert, AlertChange.CLEAR, at, LIFTWATCH, note, cleared_at=message.happened_at)
+
+
+def _facts_of(message: Message) -> Facts:
+    body = message.body
+    if isinstance(body, State):
+        return _facts_of_state(message)
+    if isinstance(body, Fault) and body.phase == "raised":
+        zone, told_at = body.in_door_zone, message.happened_at
+        return Facts(floor=body.floor, in_door_zone=zone, passengers=body.passengers, told_at=told_at)
+    return Facts()
+
+
+def _facts_of_state(message: Message) -> Facts:
+    return Facts(told_at=message.happened_at, **{name: getattr(message.body, name) for name in _STATE_FACTS})
+
+
+def _with(facts: Facts, newer: Facts) -> Facts:
+    """Return facts with what is told in `newer`, unless that is the older word."""
+    if newer.told_at is None or (facts.told_at is not None and newer.told_at < facts.told_at):
+        return facts
+    told = {name: value for name, value in structs.asdict(newer).items() if value is not None and value != []}
+    return structs.replace(facts, **told)
+
+
+def _alarm_type(message: Message) -> str | None:
+    return message.body.type if isinstance(message.body, Alarm) else None
+
+
+def _is_outside(state: State) -> bool:
+    return state.in_door_zone is False and state.moving is not True
+
+
+def _lift_of(message: Message) -> str:
+    return message.lift_id
