@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from analytics.due import (
     BarredTrips,
@@ -15,16 +15,18 @@ from analytics.due import (
     due_finding,
     utc_date,
 )
+from analytics.failure_findings import REPEAT_DAYS, often_failing, repeat_breakdowns, worsening
+from analytics.failure_reader import FailureReader, occurrences_as_of
 from analytics.findings import Finding
-from analytics.occurrences import Occurrence, joined, occurrences, outage_occurrences
+from analytics.occurrences import Occurrence
 from analytics.recurrence import repeat_repairs, repeated_faults
 from analytics.regimes import duties_of
 from analytics.reporting import Reports, reporting_findings
 from analytics.settings import AssessmentSettings
 from ingest.clock import from_ms, to_ms
-from ingest.fleet import Inspection, Outage, Visit, VisitKind
+from ingest.fleet import Inspection, Visit, VisitKind
 from ingest.fleet_register import FleetRegister, RegisteredLift, UnknownLiftError
-from ingest.messages import Kind, Message
+from ingest.messages import Kind
 from ingest.telemetry_store import TelemetryStore
 
 __all__ = ["Assessment", "AssessmentSettings", "Reports"]
@@ -51,12 +53,17 @@ class Assessment:
         store: TelemetryStore,
         settings: AssessmentSettings | None = None,
         reports: Reports | None = None,
+        failures: FailureReader | None = None,
     ) -> None:
-        """Read from `register`, `store` and, of how lifts report, `reports`; judge by `settings`."""
+        """Read from `register`, `store` (of whole years: `failures`) and, of how lifts report, `reports`.
+
+        `settings` say how it is judged.
+        """
         self._register = register
         self._store = store
         self._settings = settings or AssessmentSettings()
         self._reports = reports or Reports()
+        self._failures = failures or FailureReader(register, store)
 
     def assess(self, as_of: datetime, lift_ids: Sequence[str] | None = None) -> list[Finding]:
         """Return the findings of the lifts (all where None) as of an instant, ordered by lift, kind and code.
@@ -71,11 +78,13 @@ class Assessment:
         known = self._read(as_of, lift_ids)
         findings = repeated_faults(known.occurrences, as_of, self._settings)
         findings += repeat_repairs(known.occurrences, known.visits, as_of, self._settings)
+        findings += repeat_breakdowns(known.occurrences, as_of, self._settings)
         findings += self._due(known, as_of)
         assessed = {item.lift.lift_id for item in known.lifts}
+        findings += self._beside_the_fleet(assessed, as_of, known.lifts if lift_ids is None else None)
         fleet_size = len(assessed) if lift_ids is None else len(self._register.profiles_of_lifts())
         findings += reporting_findings(self._reports, assessed, as_of, self._settings, fleet_size=fleet_size)
-        return sorted(findings, key=lambda item: (item.lift_id, item.kind.value, item.code or ""))
+        return sorted(findings, key=lambda item: (item.lift_id, item.kind.value, item.key or ""))
 
     def _read(self, as_of: datetime, lift_ids: Sequence[str] | None) -> _Known:
         since = as_of - self._window()
@@ -94,11 +103,19 @@ class Assessment:
                 inspections += [item.inspection for item in self._register.inspections(lift_id=lift_id)]
                 outages += self._register.outages(since, as_of, lift_id=lift_id)
                 faults += self._store.faults(since, until, lift_id)
-        return _Known(lifts, visits, _by_lift(inspections), _occurrences_as_of(faults, outages, as_of))
+        return _Known(lifts, visits, _by_lift(inspections), occurrences_as_of(faults, outages, as_of))
 
     def _window(self) -> timedelta:
-        days = max(self._settings.repeated_fault_days, 2 * self._settings.repeat_repair_days)
+        days = max(self._settings.repeated_fault_days, 2 * self._settings.repeat_repair_days, REPEAT_DAYS)
         return timedelta(days=days) + _SAID_BEFORE
+
+    def _beside_the_fleet(
+        self, assessed: set[str], as_of: datetime, fleet: Sequence[RegisteredLift] | None
+    ) -> list[Finding]:
+        """Return what only the whole fleet's year can tell, of the lifts that are assessed."""
+        failures = self._failures.history(as_of, fleet).failures
+        found = often_failing(failures, as_of) + worsening(failures, as_of)
+        return [finding for finding in found if finding.lift_id in assessed]
 
     def _find(self, lift_id: str) -> RegisteredLift:
         found = self._register.find(lift_id)
@@ -133,15 +150,6 @@ class Assessment:
             return None
         first = self._store.messages(lift_id, Kind.TRIP, since, until, limit=1)
         return BarredTrips(first[0].measured_at if first else last_at, last_at)
-
-
-def _occurrences_as_of(faults: Sequence[Message], outages: Sequence[Outage], as_of: datetime) -> list[Occurrence]:
-    """Return what had occurred; an outage that ended later was open then."""
-    then = [
-        structs.replace(item, cleared_at=None) if item.cleared_at is not None and item.cleared_at > as_of else item
-        for item in outages
-    ]
-    return joined(occurrences(faults), outage_occurrences(then))
 
 
 def _by_lift(inspections: Sequence[Inspection]) -> dict[str, list[Inspection]]:

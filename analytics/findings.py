@@ -49,6 +49,9 @@ class FindingKind(StrEnum):
 
     REPEATED_FAULT = "repeated-fault"
     REPEAT_REPAIR = "repeat-repair"
+    REPEAT_BREAKDOWNS = "repeat-breakdowns"
+    OFTEN_FAILING = "often-failing"
+    WORSENING = "worsening"
     MAINTENANCE_DUE = "maintenance-due"
     MAINTENANCE_OVERDUE = "maintenance-overdue"
     INSPECTION_DUE = "inspection-due"

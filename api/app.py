@@ -14,7 +14,19 @@ from api.auth import Access, AccessMiddleware
 from api.console import pages
 from api.guard import SECURITY_HEADERS, BodyLimitMiddleware, SecurityHeadersMiddleware
 from api.problems import Problem, add_problem_handlers
-from api.routes import alerts, cases, findings, health, ledger, lifts, quarantine, records, telemetry, work_orders
+from api.routes import (
+    alerts,
+    cases,
+    failures,
+    findings,
+    health,
+    ledger,
+    lifts,
+    quarantine,
+    records,
+    telemetry,
+    work_orders,
+)
 from api.service import Service
 
 API_PREFIX = "/api/v1"
@@ -25,6 +37,7 @@ _ROUTERS = (
     telemetry.router,
     ledger.router,
     findings.router,
+    failures.router,
     alerts.router,
     work_orders.router,
     cases.router,

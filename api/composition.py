@@ -13,6 +13,7 @@ from alerts.desk import Desk
 from alerts.journal import Journal
 from alerts.rules import RuleBook
 from analytics.assessment import Assessment, Reports
+from analytics.failure_reader import FailureReader
 from analytics.findings import FindingBook
 from api.settings import Settings, SettingsError
 from ingest.clock import Clock, monotonic_s
@@ -46,6 +47,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     clocks: ControllerClocks
     findings: FindingBook
     assessment: Assessment
+    failures: FailureReader
     journal: Journal
     desk: Desk
     cases: CaseDesk
@@ -75,6 +77,7 @@ def open_parts(settings: Settings, clock: Clock) -> Parts:
     journal = Journal(engine)
     ledger = Ledger(engine)
     clocks = ControllerClocks(engine)
+    failures = FailureReader(register, store)
     reports = Reports(gaps=ledger, floods=Floods(engine), clocks=clocks)
     return Parts(
         settings=settings,
@@ -86,7 +89,8 @@ def open_parts(settings: Settings, clock: Clock) -> Parts:
         ledger=ledger,
         clocks=clocks,
         findings=FindingBook(engine),
-        assessment=Assessment(register, store, settings.assessment, reports),
+        assessment=Assessment(register, store, settings.assessment, reports, failures),
+        failures=failures,
         journal=journal,
         desk=Desk(journal, register, rules, settings.desk),
         cases=CaseDesk(journal, rules),

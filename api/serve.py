@@ -115,6 +115,7 @@ class Serving:
             cases=parts.cases,
             findings=parts.findings,
             assessment=parts.assessment,
+            failures=parts.failures,
             profiles=parts.profiles,
             clock=parts.clock,
             readiness=self._readiness,

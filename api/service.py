@@ -7,6 +7,7 @@ from alerts.case_desk import CaseDesk
 from alerts.desk import Desk
 from alerts.journal import Journal
 from analytics.assessment import Assessment
+from analytics.failure_reader import FailureReader
 from analytics.findings import FindingBook
 from ingest.clock import Clock
 from ingest.faults import ControllerProfile
@@ -36,6 +37,7 @@ class Service:
     cases: CaseDesk
     findings: FindingBook
     assessment: Assessment
+    failures: FailureReader
     profiles: Mapping[str, ControllerProfile]
     clock: Clock
     readiness: Readiness

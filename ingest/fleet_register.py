@@ -214,6 +214,12 @@ class FleetRegister:
             rows = connection.execute(query.order_by(outage.c.lift_id, outage.c.raised_at)).mappings().all()
         return [_struct_of(Outage, {**row, "code": row["code"] or None}) for row in rows]
 
+    def outage_count(self, since: datetime, until: datetime) -> int:
+        """Return how many outages were raised in (since, until]: cheap, to see whether there are new ones."""
+        query = sa.select(sa.func.count()).where(outage.c.raised_at > since, outage.c.raised_at <= until)
+        with reading(self._engine) as connection:
+            return int(connection.execute(query).scalar_one())
+
     def _add(self, table: sa.Table, rows: list[dict[str, Any]]) -> int:
         with self._engine.begin() as connection:
             _require_known(connection, {row["lift_id"] for row in rows})

@@ -93,6 +93,10 @@ class TelemetryStore(Protocol):
         """Return all fault messages in [since, until) of one lift, or of all, ordered by lift and instant."""
         ...
 
+    def fault_count(self, since: datetime, until: datetime) -> int:
+        """Return how many fault messages there are in [since, until): cheap, to see whether there are new ones."""
+        ...
+
     def last_trip_at(self, lift_id: str, since: datetime, until: datetime) -> datetime | None:
         """Return when the lift's last trip in [since, until) was measured; None where it made none."""
         ...
@@ -263,6 +267,10 @@ class MemoryTelemetryStore:
     def faults(self, since: datetime, until: datetime, lift_id: str | None = None) -> list[Message]:
         """See `TelemetryStore.faults`."""
         return [m for m in self._select(Kind.FAULT, since, until, lift_id) if isinstance(m.body, Fault)]
+
+    def fault_count(self, since: datetime, until: datetime) -> int:
+        """See `TelemetryStore.fault_count`."""
+        return len(self.faults(since, until))
 
     def last_trip_at(self, lift_id: str, since: datetime, until: datetime) -> datetime | None:
         """See `TelemetryStore.last_trip_at`."""

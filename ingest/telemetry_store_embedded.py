@@ -180,6 +180,12 @@ class EmbeddedTelemetryStore:
         rows = self._rows(query, {"start": start, "end": end, "lift_id": lift_id})
         return [_message_of(Kind.FAULT, row) for row in rows]
 
+    def fault_count(self, since: datetime, until: datetime) -> int:
+        """See `TelemetryStore.fault_count`."""
+        query = f'SELECT COUNT(*) FROM "{Kind.FAULT.value}" WHERE key_ns >= ? AND key_ns < ?'  # noqa: S608 - a name of the contract
+        [(count,)] = self._rows(query, *key_bounds(since, until))
+        return int(count)
+
     def last_trip_at(self, lift_id: str, since: datetime, until: datetime) -> datetime | None:
         """See `TelemetryStore.last_trip_at`."""
         query = (

@@ -200,6 +200,11 @@ class InfluxTelemetryStore:
             start = int(rows[-1]["time"])
             known = sum(key_ns == start for _, key_ns in found)
 
+    def fault_count(self, since: datetime, until: datetime) -> int:
+        """See `TelemetryStore.fault_count`."""
+        rows = self._query(_select('COUNT("code") AS "count"', Kind.FAULT, *key_bounds(since, until), None))
+        return int(rows[0]["count"]) if rows else 0
+
     def last_trip_at(self, lift_id: str, since: datetime, until: datetime) -> datetime | None:
         """See `TelemetryStore.last_trip_at`."""
         select = _select('"received_ms"', Kind.TRIP, *key_bounds(since, until), lift_id)

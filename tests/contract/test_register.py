@@ -116,6 +116,8 @@ def test_outages_are_recorded_once_and_read_by_window(register: FleetRegister) -
     assert register.add_outages(outages) == 0
     assert sorted(register.outages(NOW - timedelta(days=1), NOW), key=lambda o: o.kind) == outages
     assert register.outages(NOW, NOW + timedelta(days=1)) == [], "(since, until]"
+    assert register.outage_count(NOW - timedelta(days=1), NOW) == 2
+    assert register.outage_count(NOW, NOW + timedelta(days=1)) == 0
 
 
 def test_an_instant_without_offset_is_refused(register: FleetRegister) -> None:

@@ -446,6 +446,8 @@ def test_faults_are_ordered_by_lift_and_instant(store: TelemetryStore) -> None:
     assert store.faults(T0, from_ms(T0_MS + 9)) == [one for one in faults if one.measured_ms < T0_MS + 9]
     assert store.faults(from_ms(T0_MS + 1), from_ms(T0_MS + 9), "A-2") == [faults[4]]
     assert store.faults(*ALWAYS, "unknown") == []
+    assert store.fault_count(*ALWAYS) == len(faults)
+    assert store.fault_count(T0, from_ms(T0_MS + 9)) == len(store.faults(T0, from_ms(T0_MS + 9)))
 
 
 def test_no_fault_of_the_fleet_is_cut_off(store: TelemetryStore) -> None:
@@ -471,6 +473,7 @@ def test_an_empty_store_answers_every_question(store: TelemetryStore) -> None:
 
     assert store.latest_states() == {}
     assert store.faults(*ALWAYS) == []
+    assert store.fault_count(*ALWAYS) == 0
     assert read(store, Kind.DOOR) == []
 
 

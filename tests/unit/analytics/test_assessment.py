@@ -288,9 +288,27 @@ def test_every_kind_of_finding_can_be_found(fleet: Fleet) -> None:
     build_a_mixed_fleet(fleet)
     fleet.lift("L3", "CN-2012", certificate_expires_on=date(2026, 4, 1))
     fleet.visit("L3", 4, VisitKind.MAINTENANCE)
+    fleet.fault("L3", 1, 9, 16)
     reports = Reports(gaps=_Missing(), floods=_Missing(), clocks=_Missing())
     found = Assessment(fleet.register, fleet.store, reports=reports).assess(at(17))
-    assert {finding.kind for finding in found} == set(FindingKind)
+    assert {finding.kind for finding in found} == set(FindingKind) - _OF_A_FLEET_AND_A_YEAR
+
+
+def test_what_a_year_of_the_fleet_tells_is_found_of_one_lift_and_of_all_alike(fleet: Fleet) -> None:
+    for number in range(20):
+        fleet.lift(f"L{number}", observed_from=START.date())
+        fleet.fault(f"L{number}", 20 + number, 170 + number)
+    fleet.fault("L3", *range(1, 360, 12), code="brake-fault")
+    fleet.fault("L4", *range(260, 360, 9), code="position-lost")
+    found = [finding for finding in fleet.assess(366) if finding.kind in _OF_A_FLEET_AND_A_YEAR]
+    kinds = [("L3", "often-failing", "brake"), ("L4", "often-failing", "position"), ("L4", "worsening", None)]
+    assert [(finding.lift_id, finding.kind.value, finding.component) for finding in found] == kinds
+    assert [finding for finding in fleet.assess(366, ["L4"]) if finding.kind in _OF_A_FLEET_AND_A_YEAR] == found[1:]
+    fleet.fault("L3", 365.5)
+    assert [finding.value for finding in fleet.assess(365.9, ["L3"])] != [], "the day itself does not count yet"
+
+
+_OF_A_FLEET_AND_A_YEAR = {FindingKind.OFTEN_FAILING, FindingKind.WORSENING}
 
 
 class _Missing:

@@ -16,6 +16,7 @@ from alerts.desk import Desk
 from alerts.journal import Journal
 from alerts.rules import RuleBook
 from analytics.assessment import Assessment
+from analytics.failure_reader import FailureReader
 from analytics.findings import FindingBook
 from api.app import create_app
 from api.auth import Access
@@ -154,6 +155,7 @@ def service_on(engine: Engine, clock: ManualClock, store: TelemetryStore) -> Ser
         cases=CaseDesk(journal, RuleBook.load()),
         findings=FindingBook(engine),
         assessment=Assessment(register, store),
+        failures=FailureReader(register, store),
         profiles=profiles,
         clock=clock,
         readiness=lambda: {"broker": True, "database": True},
