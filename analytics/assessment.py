@@ -1,7 +1,7 @@
 """The fleet assessed as of an instant: what the register and the store held then, turned into findings."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 
 from msgspec import Struct
@@ -13,6 +13,7 @@ from analytics.due import (
     barred_use,
     certification_as_of,
     due_finding,
+    passed_as_visits,
     utc_date,
 )
 from analytics.failure_findings import REPEAT_DAYS, often_failing, repeat_breakdowns, worsening
@@ -20,7 +21,7 @@ from analytics.failure_reader import FailureReader, occurrences_as_of
 from analytics.findings import Finding
 from analytics.occurrences import Occurrence
 from analytics.recurrence import repeat_repairs, repeated_faults
-from analytics.regimes import duties_of
+from analytics.regimes import REGIMES, Regime, duties_of
 from analytics.reporting import Reports, reporting_findings
 from analytics.settings import AssessmentSettings
 from ingest.clock import from_ms, to_ms
@@ -54,16 +55,18 @@ class Assessment:
         settings: AssessmentSettings | None = None,
         reports: Reports | None = None,
         failures: FailureReader | None = None,
+        regimes: Mapping[str, Regime] = REGIMES,
     ) -> None:
         """Read from `register`, `store` (of whole years: `failures`) and, of how lifts report, `reports`.
 
-        `settings` say how it is judged.
+        `settings` say how it is judged, `regimes` what lifts are owed.
         """
         self._register = register
         self._store = store
         self._settings = settings or AssessmentSettings()
         self._reports = reports or Reports()
         self._failures = failures or FailureReader(register, store)
+        self._regimes = regimes
 
     def assess(self, as_of: datetime, lift_ids: Sequence[str] | None = None) -> list[Finding]:
         """Return the findings of the lifts (all where None) as of an instant, ordered by lift, kind and code.
@@ -125,17 +128,20 @@ class Assessment:
         return found
 
     def _due(self, known: _Known, as_of: datetime) -> list[Finding]:
-        last_visits = _last_visits(known.visits)
+        last_visits, visits = _last_visits(known.visits), _visits_by_lift(known.visits)
         findings: list[Finding | None] = []
         for registered in known.lifts:
             lift = registered.lift
+            inspections = known.inspections[lift.lift_id]
             record = DutyRecord(
                 lift_id=lift.lift_id,
                 counts_from=_counts_from(registered),
                 last_visits=last_visits[lift.lift_id],
-                certification=certification_as_of(lift, known.inspections[lift.lift_id], as_of),
+                certification=certification_as_of(lift, inspections, as_of),
+                visits=visits[lift.lift_id] + passed_as_visits(inspections, as_of),
+                commissioned_on=lift.commissioned_on,
             )
-            for duty in duties_of(lift):
+            for duty in duties_of(lift, self._regimes):
                 findings.append(due_finding(duty, record, as_of, self._settings))
                 trips = self._trips_since(lift.lift_id, barred_from(duty, record, as_of), as_of)
                 findings.append(barred_use(duty, record, trips, as_of) if trips else None)
@@ -156,6 +162,13 @@ def _by_lift(inspections: Sequence[Inspection]) -> dict[str, list[Inspection]]:
     by_lift: dict[str, list[Inspection]] = defaultdict(list)
     for item in inspections:
         by_lift[item.lift_id].append(item)
+    return by_lift
+
+
+def _visits_by_lift(visits: Sequence[Visit]) -> dict[str, list[Visit]]:
+    by_lift: dict[str, list[Visit]] = defaultdict(list)
+    for visit in visits:
+        by_lift[visit.lift_id].append(visit)
     return by_lift
 
 

@@ -4,14 +4,14 @@ Days are UTC dates for now: a lift knows no time zone yet, so near midnight a du
 """
 
 import calendar
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from msgspec import Struct
 
 from analytics.findings import Finding, FindingKind, rfc3339, said
-from analytics.regimes import Certificate, Duty, DutyKind, SinceLast, Span
+from analytics.regimes import Certificate, Duty, DutyKind, InYears, SinceLast, Span
 from analytics.settings import AssessmentSettings
 from ingest.fleet import Inspection, InspectionOutcome, Lift, Visit, VisitKind
 
@@ -33,13 +33,16 @@ class Certification(Struct, frozen=True, kw_only=True):
 class DutyRecord(Struct, frozen=True, kw_only=True):
     """What is known of one lift's visits and certificate as of an instant.
 
-    `counts_from` is the day from which a visit is counted where none is on record.
+    `counts_from` is the day from which a visit is counted where none is on record. `last_visits` are the last ones of
+    each kind, `visits` all that a duty by year or about something can rest on (inspections passed among them).
     """
 
     lift_id: str
     counts_from: date
     last_visits: Mapping[VisitKind, Visit]
     certification: Certification
+    visits: Sequence[Visit] = ()
+    commissioned_on: date | None = None
 
 
 class Deadline(Struct, frozen=True, kw_only=True):
@@ -100,10 +103,22 @@ def certification_as_of(lift: Lift, inspections: Iterable[Inspection], as_of: da
     return Certification(expires_on=None if certified else lift.certificate_expires_on, failed_on=failed_on)
 
 
+def passed_as_visits(inspections: Iterable[Inspection], as_of: datetime) -> list[Visit]:
+    """Return the inspections that a lift had passed by an instant as the visits that they were, at the day's begin."""
+    return [
+        Visit(lift_id=item.lift_id, kind=VisitKind.INSPECTION, done_at=midnight(item.done_on))
+        for item in inspections
+        if item.outcome is InspectionOutcome.PASSED and item.done_on <= utc_date(as_of)
+    ]
+
+
 def deadline_of(duty: Duty, record: DutyRecord) -> Deadline | None:
     """Return by when a duty is owed; None where that is not known (no certificate on record)."""
     if isinstance(duty.due, Certificate):
         return _by_certificate(record.certification)
+    if isinstance(duty.due, InYears):
+        by_year = _in_years(duty, duty.due, record)
+        return _by_certificate(record.certification) if by_year is None and duty.due.else_certificate else by_year
     return _since_last(duty, duty.due, record)
 
 
@@ -116,18 +131,52 @@ def _by_certificate(certification: Certification) -> Deadline | None:
 
 
 def _since_last(duty: Duty, due: SinceLast, record: DutyRecord) -> Deadline:
-    visits = [visit for kind, visit in record.last_visits.items() if kind in due.resets_on]
-    last = max(visits, key=lambda visit: visit.done_at, default=None)
+    last = max(_that_count(due, record), key=lambda visit: visit.done_at, default=None)
     start = record.counts_from if last is None else utc_date(last.done_at)
     day = shifted(start, due.period)
+    if due.later is not None and record.commissioned_on is not None:
+        old_from = shifted(record.commissioned_on, Span(months=12 * due.later.after_years))
+        day = min(day, max(old_from, shifted(start, due.later.period)))
     apart = f"at most {(day - start).days} days may pass"
     if last is None:
         words = f"none is on record since {start}, {apart}"
         evidence: dict[str, Any] = {"kind": "no-visit-on-record", "counts_from": start.isoformat()}
     else:
-        words = f"the last {_NOUNS[duty.kind]} was on {start}, {apart}"
+        words = f"the last {_noun(duty)} was on {start}, {apart}"
         evidence = {"kind": last.kind.value, "done_at": rfc3339(last.done_at), "work_order": last.work_order}
     return Deadline(day=day, counted_from=start, words=words, evidence=evidence)
+
+
+def _that_count(due: SinceLast | InYears, record: DutyRecord) -> list[Visit]:
+    if due.about is None and isinstance(due, SinceLast):
+        visits = [visit for kind, visit in record.last_visits.items() if kind in due.resets_on]
+        return visits + [visit for visit in record.visits if visit.kind in due.resets_on]
+    return [visit for visit in record.visits if visit.kind in due.resets_on and due.about in (None, visit.cause_code)]
+
+
+def _in_years(duty: Duty, due: InYears, record: DutyRecord) -> Deadline | None:
+    """Return the first year's day since the last one that was met; None where none is left, or none is known.
+
+    A day is met from `early` before it until the window of the next one opens. Days before `counts_from` are nobody's.
+    """
+    if record.commissioned_on is None:
+        return None
+    days = [shifted(record.commissioned_on, Span(months=12 * year)) for year in due.years]
+    opens = [shifted(day, duty.early, -1) for day in days]
+    done = [utc_date(visit.done_at) for visit in _that_count(due, record)]
+    open_day = None
+    for number, day in enumerate(days):
+        until = opens[number + 1] if number + 1 < len(days) else date.max
+        if any(opens[number] <= each < until for each in done):
+            open_day = None
+        elif open_day is None and day >= record.counts_from:
+            open_day = number
+    if open_day is None:
+        return None
+    year = due.years[open_day]
+    words = f"year {year} after commissioning on {record.commissioned_on}"
+    evidence = {"kind": "commissioned", "commissioned_on": record.commissioned_on.isoformat(), "year": year}
+    return Deadline(day=days[open_day], words=words, evidence=evidence)
 
 
 def due_finding(duty: Duty, record: DutyRecord, as_of: datetime, settings: AssessmentSettings) -> Finding | None:
@@ -150,6 +199,7 @@ def due_finding(duty: Duty, record: DutyRecord, as_of: datetime, settings: Asses
     return Finding(
         lift_id=record.lift_id,
         kind=_KINDS[duty.kind][is_overdue],
+        code=duty.name,
         as_of=as_of,
         found_at=midnight(deadline.day + _ONE_DAY if is_overdue else due_on),
         value=value,
@@ -161,7 +211,7 @@ def due_finding(duty: Duty, record: DutyRecord, as_of: datetime, settings: Asses
 
 
 def _early(duty: Duty, settings: AssessmentSettings) -> Span:
-    if duty.kind is DutyKind.MAINTENANCE and settings.visit_due_soon_days is not None:
+    if duty.kind is DutyKind.MAINTENANCE and duty.name is None and settings.visit_due_soon_days is not None:
         return Span(days=settings.visit_due_soon_days)
     return duty.early
 
@@ -175,12 +225,17 @@ def _measure(deadline: Deadline, due_on: date, today: date) -> tuple[float, floa
 
 def _reason(duty: Duty, deadline: Deadline, today: date) -> str:
     left = (deadline.day - today).days
-    noun = _NOUNS[duty.kind].capitalize()
+    noun = _noun(duty).capitalize()
     if left < 0:
         when = f"overdue by {_days(-left)} since {deadline.day + _ONE_DAY}"
     else:
         when = f"due by {deadline.day}, " + (f"{_days(left)} left" if left else "today is the last day")
-    return f"{noun} {when}: {deadline.words} ({', '.join(duty.sources)})"
+    by = "" if duty.who is None else f", by the {duty.who}"
+    return f"{noun}{by} {when}: {deadline.words} ({', '.join(duty.sources)})"
+
+
+def _noun(duty: Duty) -> str:
+    return _NOUNS[duty.kind] if duty.name is None else duty.name.replace("-", " ")
 
 
 def _days(count: int) -> str:

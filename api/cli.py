@@ -11,7 +11,6 @@ import msgspec
 import structlog
 import typer
 
-from analytics.regimes import REGIMES
 from api.composition import MIGRATIONS, Parts, history_intake, make_replay, open_parts
 from api.demo import DemoOptions, run_demo
 from api.ledger_view import ledger_lines, ledger_view
@@ -175,8 +174,8 @@ def import_(
     for problem in report.problems:
         _tell(f"{problem.file}:{problem.line}: {problem.reason}")
     sys.stdout.write(report.summary() + "\n")
-    for regime in sorted(set(report.regimes) - set(REGIMES)):
-        _tell(f"warning: regime {regime} is not known, its lifts have no duties; known: {', '.join(REGIMES)}")
+    for regime in sorted(set(report.regimes) - set(parts.regimes)):
+        _tell(f"warning: regime {regime} is not known, its lifts have no duties; known: {', '.join(parts.regimes)}")
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """The one place where objects are made and handed to each other."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from msgspec import Struct
@@ -15,6 +16,7 @@ from alerts.rules import RuleBook
 from analytics.assessment import Assessment, Reports
 from analytics.failure_reader import FailureReader
 from analytics.findings import FindingBook
+from analytics.regimes import Regime, load_regimes
 from api.settings import Settings, SettingsError
 from ingest.clock import Clock, monotonic_s
 from ingest.controller_clocks import ControllerClocks
@@ -48,6 +50,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     findings: FindingBook
     assessment: Assessment
     failures: FailureReader
+    regimes: Mapping[str, Regime]
     journal: Journal
     desk: Desk
     cases: CaseDesk
@@ -68,6 +71,7 @@ def open_parts(settings: Settings, clock: Clock) -> Parts:
     try:
         profiles = load_profiles(settings.profiles_dir)
         rules = RuleBook.load(settings.rules_file)
+        regimes = load_regimes(settings.regimes_file)
         store = open_store(settings)
     except ValueError as error:
         raise SettingsError([str(error)]) from error
@@ -89,8 +93,9 @@ def open_parts(settings: Settings, clock: Clock) -> Parts:
         ledger=ledger,
         clocks=clocks,
         findings=FindingBook(engine),
-        assessment=Assessment(register, store, settings.assessment, reports, failures),
+        assessment=Assessment(register, store, settings.assessment, reports, failures, regimes),
         failures=failures,
+        regimes=regimes,
         journal=journal,
         desk=Desk(journal, register, rules, settings.desk),
         cases=CaseDesk(journal, rules),

@@ -116,6 +116,7 @@ class Serving:
             findings=parts.findings,
             assessment=parts.assessment,
             failures=parts.failures,
+            regimes=parts.regimes,
             profiles=parts.profiles,
             clock=parts.clock,
             readiness=self._readiness,

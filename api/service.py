@@ -9,6 +9,7 @@ from alerts.journal import Journal
 from analytics.assessment import Assessment
 from analytics.failure_reader import FailureReader
 from analytics.findings import FindingBook
+from analytics.regimes import Regime
 from ingest.clock import Clock
 from ingest.faults import ControllerProfile
 from ingest.fleet_register import FleetRegister
@@ -38,6 +39,7 @@ class Service:
     findings: FindingBook
     assessment: Assessment
     failures: FailureReader
+    regimes: Mapping[str, Regime]
     profiles: Mapping[str, ControllerProfile]
     clock: Clock
     readiness: Readiness

@@ -7,7 +7,6 @@ import structlog
 from fastapi import APIRouter, Path, Query, Response, status
 from msgspec import structs
 
-from analytics.regimes import REGIMES
 from api.bodies import LiftChange, LiftId, Name
 from api.problems import ProblemError, ProblemName, documented, invalid
 from api.routes.paging import PageQuery, ServiceParameter, cut, decode_cursor
@@ -91,8 +90,8 @@ def _states(service: Service, lift_ids: Sequence[str]) -> dict[str, LatestState]
 
 
 def _check(service: Service, lift: Lift) -> None:
-    if lift.regime is not None and lift.regime not in REGIMES:
-        raise invalid(at="body.regime", detail=f"no such regime; known: {', '.join(sorted(REGIMES))}")
+    if lift.regime is not None and lift.regime not in service.regimes:
+        raise invalid(at="body.regime", detail=f"no such regime; known: {', '.join(sorted(service.regimes))}")
     if lift.profile is not None and lift.profile not in service.profiles:
         raise invalid(
             at="body.profile", detail=f"no such profile; known: {', '.join(sorted(service.profiles)) or 'none'}"

@@ -18,6 +18,7 @@ from alerts.rules import RuleBook
 from analytics.assessment import Assessment
 from analytics.failure_reader import FailureReader
 from analytics.findings import FindingBook
+from analytics.regimes import REGIMES
 from api.app import create_app
 from api.auth import Access
 from api.service import Service
@@ -156,6 +157,7 @@ def service_on(engine: Engine, clock: ManualClock, store: TelemetryStore) -> Ser
         findings=FindingBook(engine),
         assessment=Assessment(register, store),
         failures=FailureReader(register, store),
+        regimes=REGIMES,
         profiles=profiles,
         clock=clock,
         readiness=lambda: {"broker": True, "database": True},
