@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 
 from msgspec import Struct
 
+from analytics.daily import Daily
 from analytics.due import (
     BarredTrips,
     DutyRecord,
@@ -56,10 +57,11 @@ class Assessment:
         reports: Reports | None = None,
         failures: FailureReader | None = None,
         regimes: Mapping[str, Regime] = REGIMES,
+        daily: Daily | None = None,
     ) -> None:
         """Read from `register`, `store` (of whole years: `failures`) and, of how lifts report, `reports`.
 
-        `settings` say how it is judged, `regimes` what lifts are owed.
+        `settings` say how it is judged, `regimes` what lifts are owed; `daily` finds what daily values tell.
         """
         self._register = register
         self._store = store
@@ -67,9 +69,10 @@ class Assessment:
         self._reports = reports or Reports()
         self._failures = failures or FailureReader(register, store)
         self._regimes = regimes
+        self._daily = daily
 
     def assess(self, as_of: datetime, lift_ids: Sequence[str] | None = None) -> list[Finding]:
-        """Return the findings of the lifts (all where None) as of an instant, ordered by lift, kind and code.
+        """Return the findings of the lifts (all where None) as of an instant, ordered by lift, kind and key.
 
         Nothing that happened after `as_of` counts, and what was open then is open, whatever is known by now. What
         happened before and was told later does count.
@@ -86,6 +89,8 @@ class Assessment:
         assessed = {item.lift.lift_id for item in known.lifts}
         findings += self._beside_the_fleet(assessed, as_of, known.lifts if lift_ids is None else None)
         fleet_size = len(assessed) if lift_ids is None else len(self._register.profiles_of_lifts())
+        if self._daily is not None:
+            findings += self._daily.findings(as_of, lift_ids, known.visits if lift_ids is None else None)
         findings += reporting_findings(self._reports, assessed, as_of, self._settings, fleet_size=fleet_size)
         return sorted(findings, key=lambda item: (item.lift_id, item.kind.value, item.key or ""))
 

@@ -3,10 +3,10 @@
 A day is one of UTC. A value is a median where a single odd reading must not move it, a rate where readings are yes or
 no, and it always says of how many readings it was made. Landings are kept apart, and there is one value of the whole
 lift beside them (`WHOLE_LIFT`), which is known where single landings are served too seldom. The result is a handful of
-record arrays, which is what is kept; `columns_of` tells the series in them.
+record arrays, which is what is kept; `daily_series` makes series of them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from msgspec import Struct
@@ -43,39 +43,27 @@ MACHINE_CHANNELS = ("brake_release_ms", "brake_apply_ms", "vibration_mg", "motor
 TRIP_CHANNELS = ("trips", "load_pct", "trip_ms_per_floor", "start_delay_ms")
 LIFT_CHANNELS = (*MACHINE_CHANNELS, *TRIP_CHANNELS, "door_cycles", "relevelled_per_100", "error_by_load_mm", "reboots")
 CHANNELS = (*DOOR_CHANNELS, *LEVEL_CHANNELS, *LIFT_CHANNELS)
-# What is counted, not measured: no trip on a day is a value too.
-COUNTED = ("trips", "door_cycles", "reboots")
 # The rear door of a car with two: its own door, with channels of its own.
 REAR = "rear:"
 FAULT = "fault:"
 
+# One record a day and landing, all its values side by side in the order of its channels, NaN where a day has none.
 DOOR_RECORD = np.dtype(
-    [("day", "<i4"), ("floor", "<i2"), ("rear", "u1"), ("count", "<u2"), *((name, "<f4") for name in DOOR_CHANNELS)]
+    [("day", "<i4"), ("floor", "<i2"), ("rear", "u1"), ("count", "<u2"), ("values", "<f4", (len(DOOR_CHANNELS),))]
 )
 LEVEL_RECORD = np.dtype(
-    [
-        ("day", "<i4"),
-        ("floor", "<i2"),
-        ("direction", "u1"),
-        ("count", "<u2"),
-        *((name, "<f4") for name in LEVEL_CHANNELS),
-    ]
+    [("day", "<i4"), ("floor", "<i2"), ("direction", "u1"), ("count", "<u2"), ("values", "<f4", (len(LEVEL_CHANNELS),))]
 )
-# A count for each source of readings: what a day has none of stands as NaN with the count 0.
-LIFT_RECORD = np.dtype(
-    [
-        ("day", "<i4"),
-        *((f"{source}_count", "<u2") for source in ("machine", "trip", "door", "level")),
-        *((name, "<f4") for name in LIFT_CHANNELS),
-    ]
-)
-COUNT_OF = {
-    **dict.fromkeys(MACHINE_CHANNELS, "machine_count"),
-    **dict.fromkeys(TRIP_CHANNELS, "trip_count"),
-    "door_cycles": "door_count",
-    "relevelled_per_100": "level_count",
-    "error_by_load_mm": "level_count",
-    "reboots": "trip_count",
+# One record a day, with the counts of each source of readings.
+SOURCES = ("machine", "trip", "door", "level")
+LIFT_RECORD = np.dtype([("day", "<i4"), ("counts", "<u2", (len(SOURCES),)), ("values", "<f4", (len(LIFT_CHANNELS),))])
+SOURCE_OF = {
+    **dict.fromkeys(MACHINE_CHANNELS, "machine"),
+    **dict.fromkeys(TRIP_CHANNELS, "trip"),
+    "door_cycles": "door",
+    "relevelled_per_100": "level",
+    "error_by_load_mm": "level",
+    "reboots": "trip",
 }
 
 
@@ -154,6 +142,15 @@ def daily_values(readings: DayReadings) -> DayValues:
     return DayValues(_doors(readings.doors), _levels(readings.levels), _lift(readings), readings.faults)
 
 
+def joined_values(parts: Sequence[DayValues]) -> DayValues:
+    """Return the values of all parts, which are of one lift and of different days, in order."""
+    faults = {day: codes for part in parts for day, codes in part.faults.items()}
+    doors, levels, lift = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("doors", "levels", "lift")
+    )
+    return DayValues(doors, levels, lift, faults)
+
+
 class _Groups:
     """Rows that belong together, numbered in the order of their keys, and what can be said of each group."""
 
@@ -219,12 +216,18 @@ def _doors(doors: DoorReadings) -> Records:
     records = np.zeros(len(groups.first), dtype=DOOR_RECORD)
     records["day"], records["floor"], records["rear"] = day[groups.first], floor[groups.first], rear[groups.first]
     records["count"] = np.minimum(groups.sizes, COUNT_MAX)
-    for name in ("opening_ms", "closing_ms", "dwell_ms", "peak_current_a"):
-        records[name] = groups.median(np.tile(getattr(doors, name), 2))
-    closing_ms = np.tile(doors.closing_ms, 2)
-    records["closing_spread_ms"] = groups.spread(closing_ms, groups.median(closing_ms))
-    records["reversals_per_100"] = _PER_100 * groups.mean(np.tile(doors.reversals, 2))
-    records["nudging_per_100"] = _PER_100 * groups.mean(np.tile(doors.nudging, 2))
+    read = {name: np.tile(getattr(doors, name), 2) for name in ("opening_ms", "closing_ms", "dwell_ms")}
+    closing_ms = groups.median(read["closing_ms"])
+    of_channel = {
+        "opening_ms": groups.median(read["opening_ms"]),
+        "closing_ms": closing_ms,
+        "closing_spread_ms": groups.spread(read["closing_ms"], closing_ms),
+        "dwell_ms": groups.median(read["dwell_ms"]),
+        "peak_current_a": groups.median(np.tile(doors.peak_current_a, 2)),
+        "reversals_per_100": _PER_100 * groups.mean(np.tile(doors.reversals, 2)),
+        "nudging_per_100": _PER_100 * groups.mean(np.tile(doors.nudging, 2)),
+    }
+    records["values"] = np.column_stack([of_channel[name] for name in DOOR_CHANNELS])
     return records
 
 
@@ -236,8 +239,8 @@ def _levels(levels: LevelReadings) -> Records:
     for name, column in (("day", day), ("floor", floor), ("direction", direction)):
         records[name] = column[groups.first]
     records["count"] = np.minimum(groups.sizes, COUNT_MAX)
-    records["error_mm"] = median = groups.median(error_mm)
-    records["error_spread_mm"] = groups.spread(error_mm, median)
+    median = groups.median(error_mm)
+    records["values"] = np.column_stack([median, groups.spread(error_mm, median)])
     return records
 
 
@@ -257,14 +260,17 @@ def _lift(readings: DayReadings) -> Records:
     days = np.unique(np.concatenate(told))
     records = np.zeros(len(days), dtype=LIFT_RECORD)
     records["day"] = days
-    for name in LIFT_CHANNELS:
-        records[name] = np.nan
-    records["reboots"] = [readings.reboots.get(int(day), 0) for day in days]
-    _fill_machine(records, machine)
-    _fill_trips(records, trips)
-    _fill_levels(records, levels)
-    records["door_count"] = np.minimum(_count(days, doors.day), COUNT_MAX)
-    records["door_cycles"] = _count(days, doors.day)
+    for number, of_rows in enumerate((machine.day, trips.day, doors.day, levels.day)):
+        records["counts"][:, number] = np.minimum(_count(days, of_rows), COUNT_MAX)
+    of_channel = {
+        "reboots": np.array([readings.reboots.get(int(day), 0) for day in days], dtype=np.float64),
+        "door_cycles": _count(days, doors.day),
+        "trips": _count(days, trips.day),
+        **_on_days(days, machine.day, _of_machine(machine)),
+        **_on_days(days, trips.day, _of_trips(trips)),
+        **_on_days(days, levels.day, _of_levels(levels)),
+    }
+    records["values"] = np.column_stack([of_channel[name] for name in LIFT_CHANNELS])
     return records
 
 
@@ -272,91 +278,40 @@ def _count(days: Ints, of_rows: Ints) -> Ints:
     return np.bincount(np.searchsorted(days, of_rows), minlength=len(days))
 
 
-def _fill_machine(records: Records, machine: MachineReadings) -> None:
+def _on_days(days: Ints, of_rows: Ints, values: Mapping[str, Floats]) -> dict[str, Floats]:
+    """Return values of the days that have rows as values of all days."""
+    at = np.searchsorted(days, np.unique(of_rows))
+    placed = {name: np.full(len(days), np.nan) for name in values}
+    for name, column in placed.items():
+        column[at] = values[name]
+    return placed
+
+
+def _of_machine(machine: MachineReadings) -> dict[str, Floats]:
     groups = _Groups(machine.day)
-    at = np.searchsorted(records["day"], machine.day[groups.first])
-    records["machine_count"][at] = np.minimum(groups.sizes, COUNT_MAX)
-    for name in MACHINE_CHANNELS:
-        records[name][at] = groups.median(getattr(machine, name))
+    return {name: groups.median(getattr(machine, name)) for name in MACHINE_CHANNELS}
 
 
-def _fill_trips(records: Records, trips: TripReadings) -> None:
+def _of_trips(trips: TripReadings) -> dict[str, Floats]:
     groups = _Groups(trips.day)
-    at = np.searchsorted(records["day"], trips.day[groups.first])
-    records["trips"] = 0.0
-    records["trips"][at] = groups.sizes
-    records["trip_count"][at] = np.minimum(groups.sizes, COUNT_MAX)
-    records["load_pct"][at] = groups.mean(trips.load_pct)
     with np.errstate(divide="ignore", invalid="ignore"):
         per_floor_ms = np.where(trips.floors > 0, trips.duration_ms / trips.floors, np.nan)
         # What is left of a trip at full speed is the time of starting and of speeding up: the same for each of them.
         travel_ms = 1_000.0 * trips.distance_mm / trips.max_speed_mm_s
-    records["trip_ms_per_floor"][at] = groups.median(per_floor_ms)
     fast = trips.max_speed_mm_s > _FULL_SPEED_PART * groups.largest(trips.max_speed_mm_s)
-    records["start_delay_ms"][at] = groups.median(np.where(fast, trips.duration_ms - travel_ms, np.nan))
+    return {
+        "load_pct": groups.mean(trips.load_pct),
+        "trip_ms_per_floor": groups.median(per_floor_ms),
+        "start_delay_ms": groups.median(np.where(fast, trips.duration_ms - travel_ms, np.nan)),
+    }
 
 
-def _fill_levels(records: Records, levels: LevelReadings) -> None:
+def _of_levels(levels: LevelReadings) -> dict[str, Floats]:
     groups = _Groups(levels.day)
-    at = np.searchsorted(records["day"], levels.day[groups.first])
-    records["level_count"][at] = np.minimum(groups.sizes, COUNT_MAX)
-    records["relevelled_per_100"][at] = _PER_100 * groups.mean(levels.relevelled)
     landings = _Groups(levels.day, levels.floor, levels.direction)
     own_mm = levels.error_mm - landings.at_rows(landings.median(levels.error_mm))
-    # In mm from the empty to the full car, each landing compared with itself.
-    records["error_by_load_mm"][at] = _PER_100 * groups.slope(levels.load_pct, own_mm)
-
-
-class Column(Struct, frozen=True):
-    """One channel of one landing over the days on which it has a value."""
-
-    channel: str
-    floor: int | None
-    direction: str | None
-    day: Ints
-    value: Floats
-    count: Ints
-
-
-def columns_of(values: DayValues) -> Iterator[Column]:
-    """Yield each series of the lift, without the days that have no value."""
-    for rows in _split(values.doors, ("rear", "floor")):
-        prefix = REAR if rows["rear"][0] else ""
-        for name in DOOR_CHANNELS:
-            yield from _column(prefix + name, rows, rows[name], rows["count"])
-    for rows in _split(values.levels, ("floor", "direction")):
-        for name in LEVEL_CHANNELS:
-            yield from _column(name, rows, rows[name], rows["count"])
-    for name in LIFT_CHANNELS:
-        counts = values.lift[COUNT_OF[name]]
-        counts = np.maximum(counts, 1) if name in COUNTED else counts
-        yield from _column(name, values.lift, values.lift[name], counts)
-    yield from _fault_columns(values)
-
-
-def _fault_columns(values: DayValues) -> Iterator[Column]:
-    """Yield how often each code came, on every day on which the lift said anything."""
-    days = values.lift["day"].astype(np.int64)
-    for code in sorted({code for of_day in values.faults.values() for code in of_day}):
-        times = np.array([values.faults.get(int(day), {}).get(code, 0) for day in days], dtype=np.float64)
-        yield Column(FAULT + code, None, None, days, times, np.maximum(times, 1).astype(np.int64))
-
-
-def _split(records: Records, names: tuple[str, str]) -> Iterator[Records]:
-    if not len(records):
-        return
-    groups = _Groups(records[names[0]], records[names[1]])
-    order = np.argsort(groups.at_rows(np.arange(len(groups.first), dtype=np.float64)), kind="stable")
-    yield from np.split(records[order], np.cumsum(groups.sizes)[:-1])
-
-
-def _column(channel: str, rows: Records, values: NDArray[np.float32], counts: Ints) -> Iterator[Column]:
-    known = ~np.isnan(values)
-    if not known.any():
-        return
-    named = rows.dtype.names or ()
-    floor = int(rows["floor"][0]) if "floor" in named else WHOLE_LIFT
-    direction = DIRECTIONS[int(rows["direction"][0])] if "direction" in named else None
-    days = rows["day"][known].astype(np.int64)
-    where = None if floor == WHOLE_LIFT else floor
-    yield Column(channel, where, direction, days, values[known].astype(np.float64), counts[known].astype(np.int64))
+    return {
+        "relevelled_per_100": _PER_100 * groups.mean(levels.relevelled),
+        # In mm from the empty to the full car, each landing compared with itself.
+        "error_by_load_mm": _PER_100 * groups.slope(levels.load_pct, own_mm),
+    }

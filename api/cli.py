@@ -165,6 +165,7 @@ def import_(
             parts.quarantine,
             parts.clock.now(),
             parts.ledger,
+            parts.stale_days.note,
         )
     except (HistoryError, StoreUnavailableError) as error:
         _tell(str(error))
@@ -185,10 +186,12 @@ def assess(
     lift: Annotated[list[str] | None, typer.Option(help="Only these lifts.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print a JSON array of findings.")] = False,  # noqa: FBT002
 ) -> None:
-    """Repeated faults, repeat repairs, what is due and what is missing, as of any instant."""
+    """What is found of lifts, as of any instant; daily values that are still to be computed are computed first."""
     parts = _parts(_settings(config))
     try:
-        findings = parts.assessment.assess(_instant(as_of) if as_of else parts.clock.now(), lift or None)
+        instant = _instant(as_of) if as_of else parts.clock.now()
+        parts.daily.catch_up(instant)
+        findings = parts.assessment.assess(instant, lift or None)
     except (StoreUnavailableError, UnknownLiftError) as error:
         _tell(str(error))
         raise typer.Exit(1) from error

@@ -1,6 +1,6 @@
 """The one place where objects are made and handed to each other."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -14,9 +14,12 @@ from alerts.desk import Desk
 from alerts.journal import Journal
 from alerts.rules import RuleBook
 from analytics.assessment import Assessment, Reports
+from analytics.daily import Daily, Judge
 from analytics.failure_reader import FailureReader
+from analytics.feature_book import FeatureBook
 from analytics.findings import FindingBook
 from analytics.regimes import Regime, load_regimes
+from analytics.stale_days import StaleDays
 from api.settings import Settings, SettingsError
 from ingest.clock import Clock, monotonic_s
 from ingest.controller_clocks import ControllerClocks
@@ -26,6 +29,7 @@ from ingest.fleet_register import FleetRegister
 from ingest.floods import Floods
 from ingest.intake import Intake, IntakeLimits
 from ingest.ledger import Ledger, LedgerBatch
+from ingest.messages import Message
 from ingest.quarantine import Quarantine
 from ingest.replay import Replay
 from ingest.telemetry_store import TelemetryStore
@@ -33,6 +37,8 @@ from ingest.telemetry_store_embedded import EmbeddedTelemetryStore
 from ingest.telemetry_store_influx import InfluxTelemetryStore
 
 MIGRATIONS = [Path(room.__path__[0]) / "migrations" / "versions" for room in (ingest, analytics, alerts)]
+# What is asked of each block of lifts once a day.
+DAILY_JUDGES: tuple[Judge, ...] = ()
 _SQLITE = "sqlite:///"
 
 
@@ -48,6 +54,9 @@ class Parts(Struct, frozen=True, kw_only=True):
     ledger: Ledger
     clocks: ControllerClocks
     findings: FindingBook
+    features: FeatureBook
+    stale_days: StaleDays
+    daily: Daily
     assessment: Assessment
     failures: FailureReader
     regimes: Mapping[str, Regime]
@@ -83,6 +92,9 @@ def open_parts(settings: Settings, clock: Clock) -> Parts:
     clocks = ControllerClocks(engine)
     failures = FailureReader(register, store)
     reports = Reports(gaps=ledger, floods=Floods(engine), clocks=clocks)
+    features = FeatureBook(engine)
+    features.renew()
+    daily = Daily(features, store, register, DAILY_JUDGES)
     return Parts(
         settings=settings,
         clock=clock,
@@ -93,7 +105,10 @@ def open_parts(settings: Settings, clock: Clock) -> Parts:
         ledger=ledger,
         clocks=clocks,
         findings=FindingBook(engine),
-        assessment=Assessment(register, store, settings.assessment, reports, failures, regimes),
+        features=features,
+        stale_days=StaleDays(features, clock),
+        daily=daily,
+        assessment=Assessment(register, store, settings.assessment, reports, failures, regimes, daily),
         failures=failures,
         regimes=regimes,
         journal=journal,
@@ -123,13 +138,17 @@ def make_replay(parts: Parts) -> Replay:
         clocks.tick(monotonic_s())
         return clocks.offset_ms(lift_id, boot)
 
+    def keep(messages: Sequence[Message]) -> None:
+        parts.store.write(messages)
+        parts.stale_days.note(messages)
+
     intake = Intake(parts.profiles, parts.settings.intake_limits, offset_of)
     return Replay(
         parts.quarantine,
         intake,
         parts.register,
         parts.clock,
-        keep=parts.store.write,
+        keep=keep,
         note=lambda kept, refused: parts.ledger.note(LedgerBatch.of(kept, refused)),
     )
 

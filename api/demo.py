@@ -97,6 +97,7 @@ def _register_fleet(parts: Parts, options: DemoOptions) -> None:
             parts.quarantine,
             parts.clock.now(),
             parts.ledger,
+            parts.stale_days.note,
         )
 
 

@@ -43,7 +43,7 @@ class Ingesting:
         self.broker = PahoBroker(
             settings.broker, settings.mqtt_client_id, parts.clock, share=settings.mqtt_share or None
         )
-        self.recorder = Recorder(parts.store, self.spool, parts.clock, self._quarantine)
+        self.recorder = Recorder(parts.store, self.spool, parts.clock, self._quarantine, parts.stale_days.note)
         self.keeper = Keeper(self.broker, self.recorder, parts.quarantine, parts.ledger)
         self.worker = IngestWorker(
             self.broker,

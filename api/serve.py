@@ -19,10 +19,13 @@ from api.auth import Access
 from api.composition import Parts, make_replay
 from api.ingesting import Ingesting
 from api.service import Service
+from ingest.clock import monotonic_s
 from ingest.database import DATABASE_AWAY, reading
 from ingest.telemetry_store import StoreUnavailableError
 
 WATCH_EVERY_S = 5.0
+# Of the time between two assessments, for the daily values of days that are over: the rest is left to what cannot wait.
+CATCH_UP_SHARE = 1 / 6
 # Messages are no containers to the collector, and what holds them lives for one batch: looking seldom costs nothing.
 GC_THRESHOLDS = (50_000, 20, 50)
 
@@ -172,9 +175,14 @@ class Serving:
     def assess(self) -> None:
         """Assess the fleet as of now and hand the findings to the desk."""
         as_of = self._parts.clock.now()
+        self._parts.daily.catch_up(as_of, self._while(CATCH_UP_SHARE * self._parts.settings.assess_every_s))
         findings = self._parts.assessment.assess(as_of)
         self._parts.findings.replace(findings, as_of)
         self._parts.desk.apply(findings, as_of)
+
+    def _while(self, seconds: float) -> Callable[[], bool]:
+        begun_s = monotonic_s()
+        return lambda: monotonic_s() - begun_s < seconds and not self._stopping.is_set()
 
     def _readiness(self) -> Mapping[str, str | bool]:
         return {

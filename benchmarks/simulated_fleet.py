@@ -22,18 +22,18 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from analytics.daily_series import series_of
 from analytics.features import (
     DOWN,
-    FAULT,
     UP,
-    Column,
     DayReadings,
+    DayValues,
     DoorReadings,
     LevelReadings,
     MachineReadings,
     TripReadings,
-    columns_of,
     daily_values,
+    joined_values,
 )
 from analytics.series import DailySeries, SeriesKey
 from ingest.clock import from_ms, to_ms
@@ -224,19 +224,14 @@ def _faults(life: Life, first: int, last: int) -> dict[int, dict[str, int]]:
     return {day: dict(codes) for day, codes in found.items()}
 
 
-def lift_columns(spec: LiftSpec, life: Life, since_ms: int, until_ms: int) -> list[tuple[SeriesKey, list[Column]]]:
-    """Return the series of one lift, each in pieces of `BLOCK_DAYS`."""
-    pieces: dict[SeriesKey, list[Column]] = defaultdict(list)
+def lift_values(spec: LiftSpec, life: Life, since_ms: int, until_ms: int) -> DayValues:
+    """Return the daily values of one lift, made `BLOCK_DAYS` at a time."""
+    pieces = []
     for begin_ms in range(since_ms, until_ms, BLOCK_DAYS * DAY_MS):
         end_ms = min(begin_ms + BLOCK_DAYS * DAY_MS, until_ms)
         days = [LiftDay(spec, from_ms(at_ms).date(), (), life) for at_ms in range(begin_ms, end_ms, DAY_MS)]
-        for column in columns_of(daily_values(readings_of(days, life))):
-            pieces[SeriesKey(spec.lift_id, column.channel, column.floor, column.direction)].append(column)
-    return sorted(pieces.items(), key=lambda item: _order(item[0]))
-
-
-def _order(key: SeriesKey) -> tuple[str, int, str]:
-    return key.channel, -100 if key.floor is None else key.floor, key.direction or ""
+        pieces.append(daily_values(readings_of(days, life)))
+    return joined_values(pieces)
 
 
 def write_cache(path: Path, fleet: Sequence[LiftSpec], days: int, traffic: float) -> None:
@@ -270,21 +265,13 @@ def _bytes(value: object) -> NDArray[np.uint8]:
     return np.frombuffer(msgspec.json.encode(value), dtype=np.uint8)
 
 
-def _block(fleet: Sequence[LiftSpec], lives: dict[str, Life], since_ms: int, days: int) -> tuple[NDArray[Any], ...]:
-    first_day = since_ms // DAY_MS
-    keys, values, counts = [], [], []
-    for spec in fleet:
-        for key, pieces in lift_columns(spec, lives[spec.lift_id], since_ms, UNTIL_MS):
-            value, count = np.full(days, np.nan, dtype=np.float32), np.zeros(days, dtype=np.uint16)
-            if key.channel.startswith(FAULT):  # these lifts say something every day: no fault is one that did not come
-                value[:], count[:] = 0, 1
-            for piece in pieces:
-                value[piece.day - first_day] = piece.value
-                count[piece.day - first_day] = piece.count
-            keys.append((key.lift_id, key.channel, key.floor, key.direction))
-            values.append(value)
-            counts.append(count)
-    return _bytes(keys), np.array(values), np.array(counts)
+def _block(
+    fleet: Sequence[LiftSpec], lives: dict[str, Life], since_ms: int, days: int
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    lifts = {spec.lift_id: lift_values(spec, lives[spec.lift_id], since_ms, UNTIL_MS) for spec in fleet}
+    series = series_of(lifts, from_ms(since_ms).date(), days)
+    keys = _bytes([(key.lift_id, key.channel, key.floor, key.direction) for key in series.keys])
+    return keys, series.values.astype(np.float32), series.counts.astype(np.uint16)
 
 
 def truth_of(fleet: Sequence[LiftSpec], lives: dict[str, Life], since_ms: int) -> FleetTruth:

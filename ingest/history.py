@@ -5,7 +5,7 @@ on. What is read is written in batches, so that a history of any length fits int
 twice changes nothing, but that quarantine and ledger count what they are given again.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -75,6 +75,10 @@ class ImportReport(Struct, kw_only=True):
 _COUNTS = ("lifts", "outages", "outages_new", "visits", "visits_new", "messages", "messages_refused", "unknown_fields")
 
 
+def _nobody(_stored: Sequence[Message]) -> None:
+    """Tell nobody."""
+
+
 def import_history(
     folder: Path,
     register: FleetRegister,
@@ -83,6 +87,7 @@ def import_history(
     quarantine: Quarantine,
     now: datetime,
     ledger: Ledger,
+    on_stored: Callable[[Sequence[Message]], None] = _nobody,
 ) -> ImportReport:
     """Take in the history in `folder`: lifts first, then what happened to them.
 
@@ -90,7 +95,8 @@ def import_history(
     inspection on record has set. Messages go through `intake`, which should allow any age; they are old news, whatever
     their age (`late`), and what intake refuses goes to quarantine. What speaks of a lift that is not registered is a
     problem of its line. The numbers of the messages count in `ledger`, so that a buffer that is read out at the site
-    closes gaps; what is missing between them is told there, but was never expected.
+    closes gaps; what is missing between them is told there, but was never expected. `on_stored` is told what the store
+    has taken.
 
     Raises:
         HistoryError: the folder holds no `lifts.csv`.
@@ -108,7 +114,7 @@ def import_history(
     for visits in _known_batches(folder, VISITS, profiles, report, now):
         report.counts["visits"] += len(visits)
         report.counts["visits_new"] += register.add_visits(visits)
-    taker = _MessageTaker(store, intake, quarantine, ledger, profiles, report, to_ms(now))
+    taker = _MessageTaker(store, intake, quarantine, ledger, profiles, report, to_ms(now), on_stored)
     for name in MESSAGE_FILES:
         if (folder / name).is_file():
             for line in _without_problems(read_messages(folder / name), report):
@@ -202,9 +208,11 @@ class _MessageTaker:
         profiles: Mapping[str, str | None],
         report: ImportReport,
         received_ms: int,
+        on_stored: Callable[[Sequence[Message]], None],
     ) -> None:
         self._store, self._intake, self._quarantine, self._ledger = store, intake, quarantine, ledger
         self._profiles, self._report, self._received_ms = profiles, report, received_ms
+        self._on_stored = on_stored
         self._accepted: list[Message] = []
         self._refused: list[Quarantined] = []
         self._flushes = 0
@@ -224,6 +232,7 @@ class _MessageTaker:
 
     def flush(self) -> None:
         self._store.write(self._accepted)
+        self._on_stored(self._accepted)
         self._quarantine.add(self._refused)
         self._ledger.note(LedgerBatch.of(self._accepted, self._refused, is_history=True))
         self._flushes += 1

@@ -47,6 +47,10 @@ class RecorderCounts(Struct):
     store_failures: int = 0
 
 
+def _nobody(_stored: Sequence[Message]) -> None:
+    """Tell nobody."""
+
+
 class _Offer:
     """A batch that is offered to the store, and what became of it."""
 
@@ -61,13 +65,22 @@ class Recorder:
     """Messages become durable by `record`. Safe to share between threads."""
 
     def __init__(
-        self, store: TelemetryStore, spool: Spool, clock: Clock, on_refused: Callable[[Sequence[Refused]], None]
+        self,
+        store: TelemetryStore,
+        spool: Spool,
+        clock: Clock,
+        on_refused: Callable[[Sequence[Refused]], None],
+        on_stored: Callable[[Sequence[Message]], None] = _nobody,
     ) -> None:
-        """Write into `store`, or into `spool` while it is away; `on_refused` keeps what it refuses of the spool."""
+        """Write into `store`, or into `spool` while it is away; `on_refused` keeps what it refuses of the spool.
+
+        `on_stored` is told of what the store has taken before it counts as stored; where it fails with
+        `DATABASE_AWAY` it is told again, as after a crash.
+        """
         self._store = store
         self._spool = spool
         self._clock = clock
-        self._on_refused = on_refused
+        self._on_refused, self._on_stored = on_refused, on_stored
         self._offer: _Offer | None = None
         self._changed = threading.Condition()
         self._stopping = threading.Event()
@@ -153,7 +166,7 @@ class Recorder:
             offer.is_stored = True
             self.counts.messages_stored += len(offer.messages)
             self._is_back()
-        except StoreUnavailableError as error:
+        except (StoreUnavailableError, *DATABASE_AWAY) as error:
             self._failed(error)
         finally:
             with self._changed:
@@ -183,6 +196,7 @@ class Recorder:
                 return [Refused(messages[0], str(error))]
             middle = len(messages) // 2
             return self._write(messages[:middle]) + self._write(messages[middle:])
+        self._on_stored(messages)
         return []
 
     def _failed(self, error: Exception) -> None:

@@ -18,6 +18,7 @@ TABLE_MODULES = (
     "ingest.fleet_register",
     "ingest.quarantine",
     "ingest.ledger",
+    "analytics.feature_book",
     "analytics.findings",
     "alerts.journal",
 )

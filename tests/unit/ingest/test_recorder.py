@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from ingest.clock import ManualClock
 from ingest.messages import Message
@@ -87,6 +88,51 @@ def test_a_full_spool_promises_nothing(tmp_path: Path) -> None:
     bench = Bench(FailingStore(failures=10), Spool(tmp_path / "small.sqlite", 1))
     with pytest.raises(SpoolFullError):
         bench.recorder.record([door(1)])
+
+
+class Told:
+    """Who is told of what is stored, and cannot write it down some times."""
+
+    def __init__(self, failures: int = 0) -> None:
+        self.failures = failures
+        self.numbers: list[int] = []
+
+    def __call__(self, messages: Sequence[Message]) -> None:
+        self.failures -= 1
+        if self.failures >= 0:
+            statement = "INSERT"
+            raise OperationalError(statement, {}, OSError())
+        self.numbers += [message.body.seq or 0 for message in messages]
+
+
+def told_bench(store: FailingStore, spool: Spool, told: Told) -> Recorder:
+    refused: list[Refused] = []
+    return Recorder(store, spool, ManualClock(NOW), refused.extend, told)
+
+
+def test_whoever_wants_to_know_is_told_of_what_is_stored_and_of_nothing_else(spool: Spool) -> None:
+    told = Told()
+    told_bench(FailingStore(disliked_seq=4), spool, told).record([door(seq) for seq in range(9)])
+    assert sorted(told.numbers) == [0, 1, 2, 3, 5, 6, 7, 8]
+
+
+def test_what_waits_in_the_spool_is_told_of_when_it_is_drained(spool: Spool) -> None:
+    told = Told()
+    recorder = told_bench(FailingStore(failures=1), spool, told)
+    recorder.record([door(1)])
+    assert told.numbers == []
+    recorder.step()
+    assert told.numbers == [1]
+
+
+def test_what_could_not_be_told_is_not_done_and_told_again(spool: Spool) -> None:
+    told = Told(failures=2)
+    recorder = told_bench(FailingStore(), spool, told)
+    recorder.record([door(1)])
+    assert not spool.is_empty
+    assert [recorder.step(), recorder.step()] == [False, True]
+    assert told.numbers == [1]
+    assert spool.is_empty
 
 
 class HangingStore(FailingStore):

@@ -1,0 +1,161 @@
+"""What daily values tell of a fleet as of an instant, block by block: each once for a day and a state of its data.
+
+A block is some lifts that are built alike, so that they can be compared with each other. What is found of a block
+depends on nothing but the day, its lifts, their visits and their values: it is kept, and found anew when one of them
+has changed. So an assessment every minute costs, but for the first of a day, what has changed since the last.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from threading import Lock
+
+from msgspec import Struct, structs
+
+from analytics.catching_up import catch_up
+from analytics.daily_series import day_of, series_of
+from analytics.feature_book import FeatureBook
+from analytics.findings import Finding
+from analytics.series import DailySeries
+from analytics.stale_days import last_settled_day
+from ingest.clock import EPOCH, to_ms
+from ingest.fleet import Lift, Visit
+from ingest.fleet_register import FleetRegister
+from ingest.telemetry_store import TelemetryStore
+
+# A slow part wears for half a year; before that a lift's own normal is learnt.
+WINDOW_DAYS = 400
+BLOCK_LIFTS = 100
+# Of 100,000 lifts for one day, or of 20,000 for five.
+BLOCKS_REMEMBERED = 1_000
+
+
+class Block(Struct, frozen=True, kw_only=True):
+    """Some lifts that are built alike, their daily values and their visits; nothing of it later than `as_of`.
+
+    `as_of` is the end of the last day of the series; visits, ordered by instant, may be later than that, but not later
+    than the instant of the assessment.
+    """
+
+    lifts: Sequence[Lift]
+    series: DailySeries
+    visits: Sequence[Visit]
+    as_of: datetime
+
+
+Judge = Callable[[Block], list[Finding]]
+
+
+class _Known(Struct, frozen=True):
+    """What was found of a block, and of what it was found."""
+
+    lift_ids: tuple[str, ...]
+    visits: tuple[Visit, ...]
+    revisions: tuple[int, ...]
+    findings: list[Finding]
+
+
+class Daily:
+    """Findings that rest on daily values. Safe to share between threads."""
+
+    def __init__(
+        self, book: FeatureBook, store: TelemetryStore, register: FleetRegister, judges: Sequence[Judge] = ()
+    ) -> None:
+        """Keep values in `book`, computed from `store`; each of the `judges` is asked of each block."""
+        self._book, self._store, self._register, self._judges = book, store, register, judges
+        self._lock = Lock()
+        self._known: OrderedDict[tuple[int, str], _Known] = OrderedDict()
+        self._changed: dict[str, int] = {}
+        self._seen_revision = -1
+
+    def catch_up(self, as_of: datetime, has_time: Callable[[], bool] = lambda: True) -> bool:
+        """Compute the values of days that are over at `as_of` and marked; return whether nothing is left of them.
+
+        Raises:
+            StoreUnavailableError: the store cannot answer now; what was computed before stays.
+        """
+        return catch_up(self._book, self._store, last_settled_day(to_ms(as_of)), has_time)
+
+    def findings(
+        self, as_of: datetime, lift_ids: Collection[str] | None = None, visits: Sequence[Visit] | None = None
+    ) -> list[Finding]:
+        """Return what the judges find of the lifts (all where None).
+
+        `visits` are those of all lifts until `as_of`, where they are known already. While days are left to compute,
+        what was found of a block before stands, rather than what half of the data would tell.
+        """
+        if not self._judges:
+            return []
+        day = last_settled_day(to_ms(as_of))
+        wanted = None if lift_ids is None else set(lift_ids)
+        blocks = blocks_of([item.lift for item in self._register.lifts()])
+        if wanted is not None:
+            blocks = [block for block in blocks if any(lift.lift_id in wanted for lift in block)]
+        self._note_changes()
+        is_behind = self._book.is_stale(day)
+        by_lift = _by_lift(self._visits(as_of, blocks) if visits is None else visits)
+        found = [item for block in blocks for item in self._of_block(block, by_lift, day, is_behind=is_behind)]
+        return [structs.replace(item, as_of=as_of) for item in found if wanted is None or item.lift_id in wanted]
+
+    def _note_changes(self) -> None:
+        """Learn which lifts have got other values since the last time; at first nothing is known of any."""
+        with self._lock:
+            newest = self._book.revision()
+            if self._seen_revision >= 0 and newest != self._seen_revision:
+                self._changed |= self._book.changed_since(self._seen_revision)
+            self._seen_revision = newest
+
+    def _visits(self, as_of: datetime, blocks: Sequence[Sequence[Lift]]) -> list[Visit]:
+        lift_ids = [lift.lift_id for block in blocks for lift in block]
+        return [item.visit for lift_id in lift_ids for item in self._register.visits(as_of, lift_id=lift_id)]
+
+    def _of_block(
+        self, lifts: Sequence[Lift], visits: Mapping[str, Sequence[Visit]], day: int, *, is_behind: bool
+    ) -> list[Finding]:
+        lift_ids = tuple(lift.lift_id for lift in lifts)
+        own = tuple(visit for lift_id in lift_ids for visit in visits.get(lift_id, ()))
+        with self._lock:
+            revisions = tuple(self._changed.get(lift_id, 0) for lift_id in lift_ids)
+            of_day = self._known.get((day, lift_ids[0]))
+            before = of_day or self._known.get((day - 1, lift_ids[0]))
+        if of_day is not None and (of_day.lift_ids, of_day.visits, of_day.revisions) == (lift_ids, own, revisions):
+            return of_day.findings
+        if is_behind and before is not None and before.lift_ids == lift_ids:
+            return before.findings
+        findings = self._judged(lifts, own, day)
+        with self._lock:
+            self._known[day, lift_ids[0]] = _Known(lift_ids, own, revisions, findings)
+            self._known.move_to_end((day, lift_ids[0]))
+            while len(self._known) > BLOCKS_REMEMBERED:
+                self._known.popitem(last=False)
+        return findings
+
+    def _judged(self, lifts: Sequence[Lift], visits: Sequence[Visit], day: int) -> list[Finding]:
+        values = self._book.values([lift.lift_id for lift in lifts], day - WINDOW_DAYS + 1, day)
+        if not values:
+            return []
+        first = min(int(of_lift.lift["day"].min()) for of_lift in values.values())
+        block = Block(
+            lifts=lifts,
+            series=series_of(values, day_of(first), day - first + 1),
+            visits=sorted(visits, key=lambda visit: visit.done_at),
+            as_of=EPOCH + timedelta(days=day + 1),
+        )
+        return [item for judge in self._judges for item in judge(block)]
+
+
+def _by_lift(visits: Sequence[Visit]) -> dict[str, list[Visit]]:
+    found: dict[str, list[Visit]] = {}
+    for visit in sorted(visits, key=lambda visit: (visit.done_at, visit.kind.value)):
+        found.setdefault(visit.lift_id, []).append(visit)
+    return found
+
+
+def blocks_of(lifts: Sequence[Lift]) -> list[list[Lift]]:
+    """Return the lifts in blocks of at most `BLOCK_LIFTS`, those that are built alike side by side."""
+    ordered = sorted(lifts, key=_likeness)
+    return [ordered[start : start + BLOCK_LIFTS] for start in range(0, len(ordered), BLOCK_LIFTS)]
+
+
+def _likeness(lift: Lift) -> tuple[str, ...]:
+    return lift.drive or "", lift.maker or "", lift.model or "", lift.site_id or "", lift.lift_id
