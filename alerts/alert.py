@@ -17,6 +17,8 @@ from ingest.faults import ENTRAPMENT
 LIFTWATCH = "liftwatch"
 # What stands in the place of a lift where the alert is about the service itself; no lift can have this name.
 SERVICE = "$service"
+# Likewise where it is about a gateway; `code` is then its id.
+GATEWAY = "$gateway"
 
 
 class AlertKind(StrEnum):
@@ -30,6 +32,12 @@ class AlertKind(StrEnum):
     STORE_AWAY = "store-away"
     SPOOL_FULL = "spool-full"
     OWN_CLOCK = "own-clock"
+    UNREGISTERED_LIFT_ALARM = "unregistered-lift-alarm"
+    GATEWAY_LOST = "gateway-lost"
+    FLEET_SILENT = "fleet-silent"
+    ALARM_EQUIPMENT_SILENT = "alarm-equipment-silent"
+    ALARM_EQUIPMENT_FAULT = "alarm-equipment-fault"
+    FILTERED_ALARMS = "filtered-alarms"
 
 
 FINDING_KINDS: tuple[str, ...] = tuple(kind.value for kind in FindingKind)

@@ -124,12 +124,15 @@ class Cases:
 
     def watch(self, now: datetime) -> int:
         """Tell which clocks have run out; a suspicion that nobody has answered becomes an entrapment with its order."""
-        self.refresh()
         case = tables.entrapment_case
-        due = sa.select(case.c.id).where(sa.or_(case.c.answer_due_at <= now, case.c.arrive_due_at <= now)).limit(1)
+        clocks = sa.select(case.c.open_key, case.c.answer_due_at, case.c.arrive_due_at)
+        standing = tables.lift_standing
         with self._journal.reading() as connection:
-            if connection.execute(due).first() is None:
-                return 0
+            rows = connection.execute(clocks.where(case.c.open_key.is_not(None))).all()
+            outside = sa.select(standing.c.lift_id).where(standing.c.outside)
+            self._open, self._outside = {row[0] for row in rows}, set(connection.execute(outside).scalars())
+        if not any(at is not None and at <= now for row in rows for at in row[1:]):
+            return 0
         with self._journal.writing() as connection:
             unanswered = case_entries.claim_due(connection, case.c.answer_due_at, now)
             for each in unanswered:

@@ -6,13 +6,14 @@ two processes at once, ends in the same alerts and orders.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
 from alerts import alert_entries, conditions, order_entries
+from alerts.alarm_equipment import AlarmEquipment, EquipmentSettings
 from alerts.alert import LIFTWATCH, SERVICE, Alert, AlertChange, AlertKind, IllegalTransitionError
 from alerts.alert_entries import NewAlert
 from alerts.cases import Cases, CaseSettings
@@ -22,13 +23,16 @@ from alerts.journal import OPEN, Journal
 from alerts.ringing import ring, see_to_order
 from alerts.rules import RuleBook
 from alerts.service_alerts import Conditions, apply_conditions, differ
-from alerts.watchdog import Heard, Lost, Watchdog
+from alerts.silence import Silence, SilenceSettings
+from alerts.stranger_alerts import end_registered, take_calls
+from alerts.watchdog import Heard, Watchdog
 from alerts.work_orders import OrderKind, WorkOrder, moved
 from analytics.findings import Finding
 from ingest.clock import from_ms
 from ingest.fleet import Visit, VisitKind
 from ingest.fleet_register import FleetRegister
 from ingest.messages import Fault, Kind, Message
+from ingest.strangers import StrangerCall
 
 _CAN_RING = frozenset({Kind.FAULT, Kind.ALARM})
 # Processes times conditions; more are not read, and then written about without need.
@@ -47,13 +51,16 @@ class DeskSettings(Struct, frozen=True, kw_only=True):
     """When a lift is called silent.
 
     `silence_s_max` without any message; `disconnect_grace_s` after the last will of its connection, because
-    controllers start again; `contact_write_s` is how exact the stored instant of the last message is.
+    controllers start again; `reconnect_s` is how long lifts have to come back after the broker, their gateway or we
+    ourselves were away; `contact_write_s` is how exact the stored instant of the last message is.
     """
 
     silence_s_max: float = 6 * 3600
     disconnect_grace_s: float = 60
     contact_write_s: float = 5
+    reconnect_s: float = 600
     cases: CaseSettings = CaseSettings()
+    equipment: EquipmentSettings = EquipmentSettings()
 
 
 class Desk:
@@ -73,6 +80,9 @@ class Desk:
             contact_write_s=self._settings.contact_write_s,
         )
         self._cases = Cases(journal, rules, self._settings.cases)
+        self._equipment = AlarmEquipment(journal, rules, self._settings.equipment)
+        times = SilenceSettings(grace_s=self._settings.disconnect_grace_s, reconnect_s=self._settings.reconnect_s)
+        self._silence = Silence(journal, register, rules, self._watchdog, times)
 
     def observe(self, messages: Sequence[Message]) -> None:
         """Take a batch of messages, durable on return; the same batch again changes nothing.
@@ -82,16 +92,24 @@ class Desk:
         said = [message for message in messages if message.kind in _CAN_RING and conditions.key_of(message) is not None]
         news = self._watchdog.news(messages)
         about_cases = self._cases.news(messages)
-        if not (said or news or about_cases):
+        about_equipment = self._equipment.news(messages)
+        if not (said or news or about_cases or about_equipment):
             return
         with self._journal.writing() as connection:
             # In one order over all processes, so that no two wait for each other; as they came within one condition.
             for message in sorted(said, key=lambda each: (each.lift_id, conditions.key_of(each))):
                 self._take(connection, message)
             self._cases.follow(connection, about_cases)
+            self._equipment.take(connection, about_equipment)
             self._write_contacts(connection, news)
         self._watchdog.remember(news)
         self._cases.remember(about_cases)
+        self._equipment.remember(about_equipment)
+
+    def hear_strangers(self, calls: Sequence[StrangerCall]) -> None:
+        """Raise an alert for each lift that calls for help though nobody has registered it; again changes little."""
+        with self._journal.writing() as connection:
+            take_calls(connection, self._rules, calls)
 
     def apply(self, findings: Sequence[Finding], as_of: datetime) -> None:
         """Make the alerts of findings what an assessment of the whole fleet as of `as_of` says.
@@ -103,19 +121,16 @@ class Desk:
             apply_findings(connection, self._rules, findings, as_of)
 
     def watch(self, now: datetime, receiving_since: datetime | None) -> int:
-        """Raise "no contact" for each lift whose time has passed; return how many were raised.
+        """See to everything that is due by now; return how many alerts silence has raised.
 
         `receiving_since` is since when we hear the broker, None where we do not: then, and until a lift had the time
         to be heard, nobody is called silent.
         """
         self._cases.watch(now)
-        grace = timedelta(seconds=self._settings.disconnect_grace_s)
-        if receiving_since is None or now - receiving_since < grace or not self._journal.is_contact_due(now):
-            return 0
-        with self._journal.writing() as connection:
-            claimed = self._watchdog.claim(connection, now)
-            raised = [ring(connection, self._no_contact(lost, now)) for lost in claimed]
-        return sum(alert_id is not None for alert_id in raised)
+        end_registered(self._journal, self._register, now)
+        called = self._silence.watch(now, receiving_since)
+        self._equipment.watch(now, receiving_since)
+        return called
 
     def report(self, conditions: Conditions, process: str, now: datetime) -> None:
         """Make the alerts about a process of ours what its `conditions` are: a reason, or None where all is well.
@@ -224,20 +239,6 @@ class Desk:
             received_at=message.received_at,
             message=rule.words(lift_id=message.lift_id, code=transition.code, floor=floor),
             evidence=[evidence_of(message)],
-            rule=rule,
-        )
-
-    def _no_contact(self, lost: Lost, now: datetime) -> NewAlert:
-        rule, reason = self._rules.rule(AlertKind.NO_CONTACT), self._watchdog.reason(lost)
-        evidence = {"last_message_at": lost.last_message_at.isoformat(), "connected": lost.connected, "reason": reason}
-        return NewAlert(
-            lift_id=lost.lift_id,
-            kind=AlertKind.NO_CONTACT.value,
-            code=None,
-            raised_at=now,
-            received_at=now,
-            message=rule.words(lift_id=lost.lift_id, reason=reason),
-            evidence=[evidence],
             rule=rule,
         )
 

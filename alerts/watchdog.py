@@ -5,7 +5,7 @@ conditional UPDATE. The contract has no heartbeat, so that a quiet lift is given
 connection shortens that to the time that a controller needs to start again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -52,6 +52,17 @@ class Watchdog:
         self._grace = timedelta(seconds=disconnect_grace_s)
         self._write_ms = round(write_s * 1000)
         self._written: dict[str, Heard] = {}
+        self._expected: Mapping[str, timedelta] = {}
+
+    def expect(self, silence_s_max: Mapping[str, float]) -> None:
+        """Take what the register says of lifts that may be silent for less than the others."""
+        self._expected = {
+            lift_id: min(timedelta(seconds=seconds), self._silence) for lift_id, seconds in silence_s_max.items()
+        }
+
+    def silence_of(self, lift_id: str) -> timedelta:
+        """Return how long a lift may say nothing."""
+        return self._expected.get(lift_id, self._silence)
 
     def news(self, messages: Sequence[Message]) -> list[Heard]:
         """Return what has to be written of a batch, ordered by lift."""
@@ -103,11 +114,16 @@ class Watchdog:
         """Note what has been committed, so that it is not written again for a while."""
         self._written.update({heard.lift_id: heard for heard in news})
 
-    def claim(self, connection: Connection, now: datetime) -> list[Lost]:
-        """Take every lift whose time has passed, so that nobody else does; ordered by lift."""
+    def claim(self, connection: Connection, now: datetime, wills_from: datetime | None = None) -> list[Lost]:
+        """Take every lift whose time has passed, so that nobody else does; ordered by lift.
+
+        With `wills_from` only those whose last will came of late: their time passed at that instant or after it.
+        """
         table = tables.contact
         # In one order and past rows that somebody is writing: they are looked at again the next time.
         late = sa.select(table.c.lift_id).where(table.c.due_at <= now).order_by(table.c.lift_id)
+        if wills_from is not None:
+            late = late.where(~table.c.connected, table.c.due_at >= wills_from)
         is_late = table.c.lift_id.in_(late.with_for_update(skip_locked=True)) & (table.c.due_at <= now)
         claim = sa.update(table).where(is_late).values(due_at=None)
         rows = connection.execute(claim.returning(table.c.lift_id, table.c.last_message_at, table.c.connected)).all()
@@ -118,7 +134,7 @@ class Watchdog:
         last = f"last message {lost.last_message_at:%Y-%m-%d %H:%M} UTC"
         if not lost.connected:
             return f"its connection was lost, {last}"
-        return f"nothing for {self._silence.total_seconds() / 3600:g} h, {last}"
+        return f"nothing for {self.silence_of(lost.lift_id).total_seconds() / 3600:g} h, {last}"
 
     def _is_news(self, heard: Heard) -> bool:
         known = self._written.get(heard.lift_id)
@@ -131,7 +147,9 @@ class Watchdog:
     def _spoke_row(self, heard: Heard) -> dict[str, object]:
         assert heard.spoke_ms is not None
         spoke_at = from_ms(heard.spoke_ms)
-        due_at = spoke_at + self._silence if heard.lost_ms is None else from_ms(heard.lost_ms) + self._grace
+        due_at = (
+            spoke_at + self.silence_of(heard.lift_id) if heard.lost_ms is None else from_ms(heard.lost_ms) + self._grace
+        )
         connected = heard.lost_ms is None
         return {"lift_id": heard.lift_id, "last_message_at": spoke_at, "connected": connected, "due_at": due_at}
 

@@ -93,6 +93,9 @@ class LiftChange(Taken):
     contractor: Name | None = None
     team: Name | None = None
     profile: Name | None = None
+    gateway_id: Name | None = None
+    silence_s_max: Annotated[int, Field(ge=60, le=21_600)] | None = None
+    alarm_tests: bool | None = None
 
 
 class Acknowledgement(Taken):

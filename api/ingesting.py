@@ -51,6 +51,7 @@ class Ingesting:
             Fleet(parts.register, parts.clock, welcomes_strangers=settings.auto_register),
             self.keeper,
             observers=[parts.desk.observe],
+            stranger_observers=[parts.desk.hear_strangers],
             flow=Flow(settings.quota),
             clocks=parts.clocks,
         )

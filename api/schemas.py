@@ -50,6 +50,9 @@ class LiftView(BaseModel):
     contractor: str | None
     team: str | None
     profile: str | None
+    gateway_id: str | None
+    silence_s_max: int | None
+    alarm_tests: bool | None
     registered_at: datetime
     connected: bool
     silent: bool

@@ -38,7 +38,9 @@ class Lift(Struct, frozen=True, kw_only=True, omit_defaults=False):
     """A registered lift. Only `lift_id` is certain; the rest is as much as the owner has told.
 
     `regime` names the rules that its visits and inspections follow (None: no duties are watched); `profile` names
-    the controller profile that translates its fault codes (None: it speaks canonical codes).
+    the controller profile that translates its fault codes (None: it speaks canonical codes). `gateway_id` names what it
+    speaks through, together with others; `silence_s_max` is how long it may say nothing, where that is less than for
+    the others; `alarm_tests` whether its alarm equipment sends test calls (None: as soon as the first one comes).
     """
 
     lift_id: LiftId
@@ -56,6 +58,9 @@ class Lift(Struct, frozen=True, kw_only=True, omit_defaults=False):
     contractor: Name | None = None
     team: Name | None = None
     profile: Name | None = None
+    gateway_id: Name | None = None
+    silence_s_max: Annotated[int, Meta(ge=60, le=21_600)] | None = None
+    alarm_tests: bool | None = None
 
 
 class Visit(Struct, frozen=True, kw_only=True):

@@ -38,6 +38,9 @@ lift = sa.Table(
     sa.Column("team", sa.String(200)),
     sa.Column("profile", sa.String(200)),
     sa.Column("registered_at", Instant, nullable=False),
+    sa.Column("gateway_id", sa.String(200), index=True),
+    sa.Column("silence_s_max", sa.Integer),
+    sa.Column("alarm_tests", sa.Boolean),
 )
 visit = sa.Table(
     "visit",
@@ -114,9 +117,11 @@ class FleetRegister:
         with self._engine.begin() as connection:
             for site_id, name in sites.items():
                 _upsert_site(connection, site_id, name)
-            for row in rows:
-                statement = insert_new(connection, lift).values(**row, registered_at=registered_at)
-                connection.execute(statement.on_conflict_do_update(index_elements=[lift.c.lift_id], set_=row))
+            if rows:
+                statement = insert_new(connection, lift)
+                told = {name: statement.excluded[name] for name in rows[0]}
+                renewing = statement.on_conflict_do_update(index_elements=[lift.c.lift_id], set_=told)
+                connection.execute(renewing, [{**row, "registered_at": registered_at} for row in rows])
         return len(rows)
 
     def add_if_unknown(self, lift_ids: Iterable[str], registered_at: datetime) -> None:
@@ -154,6 +159,18 @@ class FleetRegister:
             queries = [query.where(lift.c.lift_id.in_(chunk)) for chunk in chunks]
         with reading(self._engine) as connection:
             return {row.lift_id: row.profile for each in queries for row in connection.execute(each)}
+
+    def gateways(self) -> dict[str, str]:
+        """Return the gateway of each lift that has one."""
+        query = sa.select(lift.c.lift_id, lift.c.gateway_id).where(lift.c.gateway_id.is_not(None))
+        with reading(self._engine) as connection:
+            return {row.lift_id: row.gateway_id for row in connection.execute(query)}
+
+    def silences(self) -> dict[str, float]:
+        """Return how long lifts may say nothing (s): of those for which the register says it."""
+        query = sa.select(lift.c.lift_id, lift.c.silence_s_max).where(lift.c.silence_s_max.is_not(None))
+        with reading(self._engine) as connection:
+            return {row.lift_id: float(row.silence_s_max) for row in connection.execute(query)}
 
     def add_visits(self, visits: Iterable[Visit]) -> int:
         """Record visits; one that is known already (lift, kind, instant) stays as it is. Return how many were new.

@@ -71,6 +71,14 @@ def _instant(text: str) -> datetime:
     return instant.astimezone(UTC)
 
 
+def _yes_or_no(text: str) -> bool:
+    known = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    if text.lower() not in known:
+        message = f"neither true nor false: {text}"
+        raise ValueError(message)
+    return known[text.lower()]
+
+
 LIFTS = Table(
     "lifts.csv",
     Lift,
@@ -81,6 +89,8 @@ LIFTS = Table(
         "observed_from": _date,
         "observed_to": _date,
         "certificate_expires_on": _date,
+        "silence_s_max": int,
+        "alarm_tests": _yes_or_no,
     },
 )
 OUTAGES = Table("faults.csv", Outage, ("lift_id", "kind", "raised_at"), {"raised_at": _instant, "cleared_at": _instant})

@@ -22,6 +22,7 @@ from ingest.keeper import Judged, Keeper
 from ingest.messages import Kind, Message, State
 from ingest.patience import patiently
 from ingest.quarantine import Quarantined
+from ingest.strangers import StrangerCall, calls_of
 from ingest.wire import Reason, parse_topic
 
 BATCH_MAX = 5_000
@@ -34,6 +35,7 @@ FLEET_REFRESH_S = 30.0
 
 Topic = tuple[str, Kind] | Reason
 Observer = Callable[[Sequence[Message]], None]
+StrangerObserver = Callable[[Sequence[StrangerCall]], None]
 
 log = structlog.get_logger()
 
@@ -107,15 +109,21 @@ class IngestWorker:
         keeper: Keeper,
         *,
         observers: Sequence[Observer] = (),
+        stranger_observers: Sequence[StrangerObserver] = (),
         flow: Flow | None = None,
         clocks: ControllerClocks | None = None,
     ) -> None:
-        """Take from `broker`; `observers` see a batch before `keeper` does: alarms never wait for a store."""
+        """Take from `broker`; `observers` see a batch before `keeper` does: alarms never wait for a store.
+
+        `stranger_observers` see who calls for help and is not registered.
+        """
         self._broker = broker
         self._intake = intake
         self.fleet = fleet
         self._keeper = keeper
         self._observers = observers
+        self._stranger_observers = stranger_observers
+        self._calls: list[StrangerCall] = []
         self._flow = flow or Flow()
         self._clocks = clocks
         self._misplaced: list[Sighting] = []
@@ -167,7 +175,7 @@ class IngestWorker:
     def _judge(self, deliveries: list[Delivery], topics: list[Topic]) -> tuple[Judged, list[Message]]:
         """Return what a batch held, and of that what tells of now: nothing retained but a last will."""
         judged, observable = Judged(deliveries, [], []), []
-        self._misplaced = []
+        self._misplaced, self._calls = [], []
         plain = self._plain
         for delivery, topic in zip(deliveries, topics, strict=True):
             messages = plain(delivery, topic)
@@ -177,6 +185,7 @@ class IngestWorker:
                 judged.quarantined += taken.quarantined
                 if not delivery.retained:
                     self._misplaced += taken.misplaced
+                    self._calls += calls_of(taken.quarantined)
             judged.accepted += messages
             observable += [each for each in messages if _is_last_will(each)] if delivery.retained else messages
         self.counts.deliveries += len(deliveries)
@@ -199,6 +208,9 @@ class IngestWorker:
         self.counts.lifts_registered += self.fleet.register_strangers(accepted)
         for observe in self._observers:
             observe(observable)
+        if self._calls:
+            for hear in self._stranger_observers:
+                hear(self._calls)
         if self._clocks is not None:
             self._clocks.observe(observable, self._misplaced)
 

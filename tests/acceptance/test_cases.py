@@ -35,7 +35,7 @@ def test_the_controllers_own_word_goes_through_all_stages_by_the_steps_of_the_or
     play.push(1_200, fault("entrapment", "cleared"), alarm("end"))
     play.post(1_300, "work-orders/1/transitions", by="Ines", to="done", cause_code="door lock")
     play.post(1_400, "cases/1/stages", by="Olga", stage="closed")
-    play.run(2_000)
+    play.run(1_450)
     play.expect(
         """
         0 alert A1 entrapment entrapment
@@ -121,7 +121,7 @@ def test_a_suspicion_that_was_answered_is_closed_with_a_reason(sqlite_engine: En
     play.post(70, "cases/1/stages", by="Olga", stage="closed", status=409)
     play.post(80, "cases/1/stages", by="Olga", stage="closed", nobody_trapped=True, note="a child pressed it")
     play.push(90, stands(outside=True), alarm("answered"))
-    play.run(2_000)
+    play.run(400)
     play.expect(
         """
         10 alert A1 passenger-alarm

@@ -51,8 +51,9 @@ def alarm(
     lift_id: str = "A1",
     at_s: float = 0,
     received_s: float | None = None,
+    **fields: Any,
 ) -> Message:
-    return message(lift_id, Kind.ALARM, Alarm(type=kind), at_s=at_s, received_s=received_s)
+    return message(lift_id, Kind.ALARM, Alarm(type=kind, **fields), at_s=at_s, received_s=received_s)
 
 
 def door(*, lift_id: str = "A1", at_s: float = 0, received_s: float | None = None) -> Message:

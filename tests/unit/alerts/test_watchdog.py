@@ -88,8 +88,22 @@ def test_a_second_silence_is_a_second_alert(room: Room) -> None:
 def test_nobody_is_called_silent_while_we_do_not_hear_the_broker(room: Room) -> None:
     room.desk.observe([door()])
     assert room.desk.watch(at(10 * SIX_HOURS_S), None) == 0
-    assert room.desk.watch(at(10 * SIX_HOURS_S), at(10 * SIX_HOURS_S - 59)) == 0
-    assert room.desk.watch(at(10 * SIX_HOURS_S), at(10 * SIX_HOURS_S - 60)) == 1
+    assert room.desk.watch(at(10 * SIX_HOURS_S), at(10 * SIX_HOURS_S - 599)) == 0
+    assert room.desk.watch(at(10 * SIX_HOURS_S), at(10 * SIX_HOURS_S - 600)) == 1
+
+
+def test_a_last_will_that_comes_after_the_broker_is_back_counts_at_once(room: Room) -> None:
+    room.desk.observe([state(connected=False, at_s=100)])
+    assert room.desk.watch(at(159), at(90)) == 0
+    assert room.desk.watch(at(160), at(90)) == 1
+
+
+def test_a_last_will_from_before_an_outage_waits_until_lifts_had_the_time_to_come_back(room: Room) -> None:
+    room.desk.observe([state(connected=False, at_s=0)])
+    assert room.desk.watch(at(3_000), at(2_900)) == 0
+    room.desk.observe([state(connected=True, at_s=3_010)])
+    assert room.desk.watch(at(3_600), at(2_900)) == 0
+    assert room.alerts() == []
 
 
 def test_a_restart_forgets_no_silence(room: Room) -> None:

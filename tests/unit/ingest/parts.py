@@ -20,6 +20,7 @@ from ingest.messages import DoorCycle, Kind, Message
 from ingest.quarantine import Quarantine
 from ingest.recorder import Recorder, Refused
 from ingest.spool import Spool
+from ingest.strangers import StrangerCall
 from ingest.telemetry_store import MemoryTelemetryStore, StoreRefusedError, StoreUnavailableError
 from ingest.worker import Fleet, IngestWorker
 
@@ -78,6 +79,7 @@ class Pipeline:
         self.register = FleetRegister(engine)
         self.register.register([Lift(lift_id="L1")], NOW)
         self.observed: list[Message] = []
+        self.strangers: list[StrangerCall] = []
         clock = ManualClock(NOW)
         self.clocks = ControllerClocks(engine)
         self.spool = Spool(folder / "spool.sqlite", spool_bytes_max)
@@ -89,6 +91,7 @@ class Pipeline:
             Fleet(self.register, clock, welcomes_strangers=auto_register),
             self.keeper,
             observers=[self.observe],
+            stranger_observers=[self.strangers.extend],
             flow=Flow(quota),
             clocks=self.clocks,
         )
