@@ -12,7 +12,7 @@ from functools import partial
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from alerts import alert_entries, conditions, order_entries
+from alerts import alert_entries, conditions
 from alerts.alarm_equipment import AlarmEquipment, EquipmentSettings
 from alerts.alert import LIFTWATCH, SERVICE, Alert, AlertChange, AlertKind, IllegalTransitionError
 from alerts.alert_entries import NewAlert
@@ -20,16 +20,18 @@ from alerts.cases import Cases, CaseSettings
 from alerts.conditions import Transition, evidence_of
 from alerts.finding_alerts import apply_findings
 from alerts.journal import OPEN, Journal
+from alerts.order_clocks import watch_clocks
+from alerts.order_desk import OrderDesk, Step
+from alerts.order_sheet import WorkSheet
 from alerts.ringing import ring, see_to_order
 from alerts.rules import RuleBook
 from alerts.service_alerts import Conditions, apply_conditions, differ
 from alerts.silence import Silence, SilenceSettings
 from alerts.stranger_alerts import end_registered, take_calls
 from alerts.watchdog import Heard, Watchdog
-from alerts.work_orders import OrderKind, WorkOrder, moved
+from alerts.work_orders import WorkOrder
 from analytics.findings import Finding
 from ingest.clock import from_ms
-from ingest.fleet import Visit, VisitKind
 from ingest.fleet_register import FleetRegister
 from ingest.messages import Fault, Kind, Message
 from ingest.strangers import StrangerCall
@@ -41,10 +43,6 @@ SERVICE_ALERTS_MAX = 500
 
 class UnknownAlertError(LookupError):
     """There is no alert of that id."""
-
-
-class UnknownWorkOrderError(LookupError):
-    """There is no work order of that id."""
 
 
 class DeskSettings(Struct, frozen=True, kw_only=True):
@@ -69,7 +67,7 @@ class Desk:
     def __init__(
         self, journal: Journal, register: FleetRegister, rules: RuleBook, settings: DeskSettings | None = None
     ) -> None:
-        """Write into `journal`; visits that end an order go into `register`."""
+        """Write into `journal`; the register stands in the same database, and visits that end an order go into it."""
         self._journal = journal
         self._register = register
         self._rules = rules
@@ -83,6 +81,8 @@ class Desk:
         self._equipment = AlarmEquipment(journal, rules, self._settings.equipment)
         times = SilenceSettings(grace_s=self._settings.disconnect_grace_s, reconnect_s=self._settings.reconnect_s)
         self._silence = Silence(journal, register, rules, self._watchdog, times)
+        self.orders = OrderDesk(journal, followers=[self._cases.follow_order])
+        self.sheets = WorkSheet(journal)
 
     def observe(self, messages: Sequence[Message]) -> None:
         """Take a batch of messages, durable on return; the same batch again changes nothing.
@@ -127,6 +127,7 @@ class Desk:
         to be heard, nobody is called silent.
         """
         self._cases.watch(now)
+        watch_clocks(self._journal, now)
         end_registered(self._journal, self._register, now)
         called = self._silence.watch(now, receiving_since)
         self._equipment.watch(now, receiving_since)
@@ -189,25 +190,9 @@ class Desk:
         cause_code: str | None = None,
         assigned_to: str | None = None,
     ) -> WorkOrder:
-        """Move a work order on. Work that is done becomes a visit in the register, where AS-02 finds it again.
-
-        Raises:
-            UnknownWorkOrderError: no such order.
-            IllegalTransitionError: not from its state, or without what it needs (`work_orders.moved`).
-            UnknownLiftError: the register does not hold the lift; the order is done all the same.
-        """
-        move = partial(moved, to=to, now=now, note=note, cause_code=cause_code, assigned_to=assigned_to)
-        with self._journal.writing() as connection:
-            order = order_entries.lock_order(connection, order_id)
-            if order is None:
-                message = f"no work order {order_id}"
-                raise UnknownWorkOrderError(message)
-            after = move(order)
-            words = _words_of(note, cause_code=cause_code, assigned_to=assigned_to)
-            order_entries.store_order(connection, after, by, now, words)
-            self._cases.follow_order(connection, after, by, now)
-        self._record_visit(after)
-        return after
+        """Move a work order on; see `OrderDesk.move`."""
+        step = Step(to=to, by=by, note=note, cause_code=cause_code, assigned_to=assigned_to)
+        return self.orders.move(order_id, step, now)
 
     def _take(self, connection: Connection, message: Message) -> None:
         transition = conditions.transition_of(message)
@@ -251,28 +236,6 @@ class Desk:
             note = "the lift has spoken"
             alert_entries.change_alert(connection, alert, AlertChange.CLEAR, spoke_at, LIFTWATCH, note)
 
-    def _record_visit(self, order: WorkOrder) -> None:
-        """Write the visit of an order that is done; again at each later step, should the first time have failed."""
-        kind = _visit_kind(order)
-        if order.done_at is None or kind is None:
-            return
-        visit = Visit(
-            lift_id=order.lift_id,
-            kind=kind,
-            done_at=order.done_at,
-            cause_code=order.cause_code,
-            work_order=order.number,
-        )
-        self._register.add_visits([visit])
-
-
-def _visit_kind(order: WorkOrder) -> VisitKind | None:
-    if order.kind is OrderKind.MAINTENANCE:
-        return VisitKind.MAINTENANCE
-    # People were let out; whether something was repaired too is known where a cause was found.
-    repaired = order.kind is OrderKind.REPAIR or (order.kind is OrderKind.RESCUE and order.cause_code is not None)
-    return VisitKind.REPAIR if repaired else None
-
 
 def _note_answer(connection: Connection, message: Message) -> None:
     alert = alert_entries.lock_open_alert(connection, message.lift_id, AlertKind.PASSENGER_ALARM, None)
@@ -293,8 +256,3 @@ def _require_words(note: str, refusal: str) -> str:
     if not note.strip():
         raise IllegalTransitionError(refusal)
     return note
-
-
-def _words_of(note: str | None, *, cause_code: str | None, assigned_to: str | None) -> str | None:
-    parts = [note, assigned_to and f"assigned to {assigned_to}", cause_code and f"cause {cause_code}"]
-    return "; ".join(part for part in parts if part) or None

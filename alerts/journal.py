@@ -1,7 +1,8 @@
 """The journal: every alert and every work order, with its history. Kept in SQL, read here, written by the desk."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -17,6 +18,8 @@ from ingest.database import reading
 OPEN = "open"
 _IDS_A_QUERY = 1_000
 _T = TypeVar("_T")
+# The transaction that everything written in this thread belongs to, while a request is answered once for all.
+_joined: ContextVar[Connection | None] = ContextVar("joined", default=None)
 
 
 class HistoryEntry(Struct, frozen=True):
@@ -44,13 +47,41 @@ class Journal:
         """Use a migrated database."""
         self._engine = engine
 
-    def writing(self) -> AbstractContextManager[Connection]:
-        """Give a connection whose writes are one transaction: all of them durable on exit, or none."""
-        return self._engine.begin()
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Give a connection whose writes are one transaction: all of them durable on exit, or none.
 
-    def reading(self) -> AbstractContextManager[Connection]:
-        """Give a connection for reads alone, for those rooms of the journal that have a file of their own."""
-        return reading(self._engine)
+        Within `joining` it is the transaction of that.
+        """
+        outer = _joined.get()
+        if outer is not None:
+            yield outer
+            return
+        with self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def joining(self) -> Iterator[Connection]:
+        """Make everything that is written within one transaction, so that an answer is kept exactly with its change."""
+        with self._engine.begin() as connection:
+            token = _joined.set(connection)
+            try:
+                yield connection
+            finally:
+                _joined.reset(token)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection for reads alone; within `joining` that one, which sees what was written.
+
+        No second connection: threads that each hold one and wait for another would wait for ever.
+        """
+        outer = _joined.get()
+        if outer is not None:
+            yield outer
+            return
+        with reading(self._engine) as connection:
+            yield connection
 
     def alerts(
         self,
@@ -66,13 +97,13 @@ class Journal:
         query = _page(tables.alert, limit, before_id, {"lift_id": lift_id, "kind": kind, "priority": priority})
         if state is not None:
             query = query.where(tables.alert.c.state.in_(_alert_states(state)))
-        with reading(self._engine) as connection:
+        with self.reading() as connection:
             return [alert_of(row) for row in connection.execute(query).mappings()]
 
     def alert(self, alert_id: int) -> Alert | None:
         """Return one alert, None where there is none of that id."""
         query = sa.select(tables.alert).where(tables.alert.c.id == alert_id)
-        with reading(self._engine) as connection:
+        with self.reading() as connection:
             row = connection.execute(query).mappings().first()
         return None if row is None else alert_of(row)
 
@@ -89,16 +120,18 @@ class Journal:
         lift_id: str | None = None,
         state: str | None = None,
         kind: str | None = None,
+        external_ref: str | None = None,
     ) -> list[WorkOrder]:
-        """Return at most `limit` work orders below `before_id`, newest first; `state` is exact."""
-        query = _page(tables.work_order, limit, before_id, {"lift_id": lift_id, "state": state, "kind": kind})
-        with reading(self._engine) as connection:
+        """Return at most `limit` work orders below `before_id`, newest first; all filters are exact."""
+        equal: dict[str, object] = {"lift_id": lift_id, "state": state, "kind": kind, "external_ref": external_ref}
+        query = _page(tables.work_order, limit, before_id, equal)
+        with self.reading() as connection:
             return orders_of(connection, connection.execute(query).mappings().all())
 
     def work_order(self, order_id: int) -> WorkOrder | None:
         """Return one work order, None where there is none of that id."""
         query = sa.select(tables.work_order).where(tables.work_order.c.id == order_id)
-        with reading(self._engine) as connection:
+        with self.reading() as connection:
             found = orders_of(connection, connection.execute(query).mappings().all())
         return found[0] if found else None
 
@@ -110,7 +143,7 @@ class Journal:
     def open_alert_counts(self, lift_ids: Sequence[str]) -> dict[str, int]:
         """Return how many alerts of each lift are not cleared; a lift without any has 0."""
         counts = dict.fromkeys(lift_ids, 0)
-        with reading(self._engine) as connection:
+        with self.reading() as connection:
             for chunk in chunks(list(counts)):
                 query = (
                     sa.select(tables.alert.c.lift_id, sa.func.count().label("open_alerts"))
@@ -128,18 +161,18 @@ class Journal:
             if lift_ids is None
             else [query.where(tables.contact.c.lift_id.in_(chunk)) for chunk in chunks(list(lift_ids))]
         )
-        with reading(self._engine) as connection:
+        with self.reading() as connection:
             rows = [row for each in queries for row in connection.execute(each)]
         return {row.lift_id: Contact(row.lift_id, row.last_message_at, row.connected, row.due_at) for row in rows}
 
     def is_contact_due(self, now: datetime) -> bool:
         """Tell whether the time of any lift has passed without a message; asks without taking a lock."""
         query = sa.select(tables.contact.c.lift_id).where(tables.contact.c.due_at <= now).limit(1)
-        with reading(self._engine) as connection:
+        with self.reading() as connection:
             return connection.execute(query).first() is not None
 
     def _history(self, query: sa.Select[Any]) -> list[HistoryEntry]:
-        with reading(self._engine) as connection:
+        with self.reading() as connection:
             rows = connection.execute(query)
             return [HistoryEntry(row.at, row.actor, row.action, row.note) for row in rows]
 
@@ -170,6 +203,7 @@ def _order_of(row: RowMapping, alert_ids: list[int]) -> WorkOrder:
         "alert_ids": alert_ids,
         "kind": OrderKind(row["kind"]),
         "state": OrderState(row["state"]),
+        "technicians": row["technicians"] or [],
     }
     stored = {name: row[name] for name in WorkOrder.__struct_fields__ if name not in derived}
     return WorkOrder(**stored, **derived)

@@ -71,4 +71,12 @@ def tell_order(
 ) -> None:
     """Write down that `work-order.<what>` happened, with the order as it then was."""
     body = {"work_order": msgspec.to_builtins(order), "by": by, "note": note}
-    tell(connection, f"work-order.{what}", at, lift_id=order.lift_id, work_order_id=order.id, body=body)
+    tell(
+        connection,
+        f"work-order.{what}",
+        at,
+        lift_id=order.lift_id,
+        work_order_id=order.id,
+        priority=order.priority,
+        body=body,
+    )

@@ -61,6 +61,19 @@ work_order = sa.Table(
     sa.Column("assigned_to", sa.Text),
     sa.Column("recurrence_of", sa.ForeignKey("work_order.id")),
     sa.Column("message", sa.Text, nullable=False),
+    sa.Column("priority", sa.Integer),
+    sa.Column("team", sa.String(200)),
+    sa.Column("technicians", sa.JSON),
+    sa.Column("scope", sa.String(20)),
+    sa.Column("external_source", sa.String(200)),
+    sa.Column("external_ref", sa.String(200), index=True),
+    sa.Column("repairs_in_a_row", sa.Integer),
+    sa.Column("signed_at", Instant),
+    # When the arrival clock has to be looked at next; NULL: it does not run, or everything was said.
+    sa.Column("clock_due_at", Instant, index=True),
+    sa.Column("clock_warned_at", Instant),
+    sa.Column("clock_breached_at", Instant),
+    sa.Column("version", sa.Integer, nullable=False, server_default="1"),
 )
 work_order_history = sa.Table(
     "work_order_history",

@@ -18,6 +18,8 @@ class OrderKind(StrEnum):
     REPAIR = "repair"
     MAINTENANCE = "maintenance"
     INSPECTION_PREPARATION = "inspection-preparation"
+    PREDICTED_FAULT = "predicted-fault"
+    FINDING = "finding"
 
 
 class OrderState(StrEnum):
@@ -71,14 +73,30 @@ UNDONE_STATES = frozenset(
     }
 )
 _STATES = {state.value: state for state in OrderState}
+# What is done only with the cause that was found: it tells afterwards whether the alert or the prediction was right.
+NEEDS_CAUSE = frozenset({OrderKind.REPAIR, OrderKind.PREDICTED_FAULT})
 _NEEDS_REASON = frozenset({OrderState.CANCELLED, OrderState.ON_HOLD})
+
+
+class UnknownWorkOrderError(LookupError):
+    """There is no work order of that id."""
+
+    def __init__(self, order_id: int) -> None:
+        """Name the id."""
+        super().__init__(f"There is no work order {order_id}.")
 
 
 class WorkOrder(Struct, frozen=True, kw_only=True):
     """A work order as the journal holds it.
 
     `arrive_by` is when somebody has to be on site (None: no clock); `cause_code` is the cause that was found;
-    `recurrence_of` is the id of the newest earlier order of the same lift and cause that was done.
+    `recurrence_of` is the id of the newest earlier order of the same lift and cause that was done; `repairs_in_a_row`
+    counts, once it is done, the repairs of the cause that was found, this one included (AS-02).
+
+    `clock_due_at` is when the arrival clock has to be looked at next; `clock_warned_at` and `clock_breached_at` when it
+    was told that it is about to be late, and that it is. `technicians` are ids of the register of technicians; `scope`
+    is how far a maintenance goes. `external_source` and `external_ref` name the order in another system. From
+    `signed_at` on its content stands. `version` is one more after each change.
     """
 
     id: int
@@ -97,6 +115,18 @@ class WorkOrder(Struct, frozen=True, kw_only=True):
     alert_ids: list[int]
     recurrence_of: int | None
     message: str
+    priority: int | None = None
+    team: str | None = None
+    technicians: list[str] = []
+    scope: str | None = None
+    external_source: str | None = None
+    external_ref: str | None = None
+    repairs_in_a_row: int | None = None
+    signed_at: datetime | None = None
+    clock_due_at: datetime | None = None
+    clock_warned_at: datetime | None = None
+    clock_breached_at: datetime | None = None
+    version: int = 1
 
 
 def number_of(order_id: int, opened_at: datetime) -> str:
@@ -122,7 +152,7 @@ def moved(
 
     Raises:
         IllegalTransitionError: no such state, not from here, or without what it needs: a reason (`note`) to cancel or
-            hold, a person to assign, a cause code before a repair is done.
+            hold, a person to assign, a cause code before a repair (or the work on a predicted fault) is done.
     """
     target = _target(order.state, to)
     _require_words(order, target, note=note, cause_code=cause_code, assigned_to=assigned_to)
@@ -135,6 +165,8 @@ def moved(
         closed_at=now if target in {OrderState.CLOSED, OrderState.CANCELLED} else order.closed_at,
         cause_code=cause_code or order.cause_code,
         assigned_to=(assigned_to or order.assigned_to) if stays else None,
+        technicians=order.technicians if stays else [],
+        team=order.team if stays else None,
     )
 
 
@@ -157,7 +189,7 @@ def _require_words(
         lacks = "a reason (note)"
     elif target is OrderState.ASSIGNED and not assigned_to:
         lacks = "a person (assigned_to)"
-    elif target is OrderState.DONE and order.kind is OrderKind.REPAIR and not (cause_code or order.cause_code):
+    elif target is OrderState.DONE and order.kind in NEEDS_CAUSE and not (cause_code or order.cause_code):
         lacks = "the cause that was found (cause_code)"
     elif cause_code is not None and len(cause_code) > CAUSE_CODE_CHARS_MAX:
         lacks = f"a cause code of at most {CAUSE_CODE_CHARS_MAX} characters"

@@ -22,8 +22,10 @@ from api.routes import (
     health,
     ledger,
     lifts,
+    order_sheets,
     quarantine,
     records,
+    technicians,
     telemetry,
     work_orders,
 )
@@ -41,6 +43,8 @@ _ROUTERS = (
     alerts.router,
     work_orders.router,
     cases.router,
+    order_sheets.router,
+    technicians.router,
     records.router,
     quarantine.router,
 )

@@ -16,7 +16,6 @@ from pydantic import (
 )
 
 from alerts.alert import ALERT_KINDS
-from alerts.work_orders import OrderState
 from ingest.fleet import Inspection, InspectionOutcome, Visit, VisitKind
 from ingest.wire import Reason
 
@@ -110,16 +109,6 @@ class Remark(Taken):
 
     by: Name
     note: Note
-
-
-class Transition(Taken):
-    """Who moves a work order to which state, and what has to be said with it."""
-
-    to: OrderState
-    by: Name
-    note: Note | None = None
-    cause_code: Name | None = None
-    assigned_to: Name | None = None
 
 
 class VisitRecord(Taken):

@@ -10,9 +10,12 @@ import alerts
 import analytics
 import ingest
 from alerts.case_desk import CaseDesk
+from alerts.contract_entries import keep_contracts
+from alerts.contracts import load_contracts
 from alerts.desk import Desk
 from alerts.journal import Journal
 from alerts.rules import RuleBook
+from alerts.technician_register import TechnicianRegister
 from analytics.assessment import Assessment, Reports
 from analytics.daily import Daily, Judge
 from analytics.failure_reader import FailureReader
@@ -63,6 +66,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     journal: Journal
     desk: Desk
     cases: CaseDesk
+    technicians: TechnicianRegister
     profiles: dict[str, ControllerProfile]
 
     def close(self) -> None:
@@ -75,17 +79,19 @@ def open_parts(settings: Settings, clock: Clock) -> Parts:
     """Open the stores (bringing the database to the newest schema) and make everything that stands on them.
 
     Raises:
-        SettingsError: a profile, the rules or a store's URL cannot be used.
+        SettingsError: a profile, the rules, the contracts or a store's URL cannot be used.
     """
     try:
         profiles = load_profiles(settings.profiles_dir)
         rules = RuleBook.load(settings.rules_file)
         regimes = load_regimes(settings.regimes_file)
+        contracts = load_contracts(settings.contracts_file)
         store = open_store(settings)
     except ValueError as error:
         raise SettingsError([str(error)]) from error
     engine = open_engine(settings.register_url)
     migrate(engine, MIGRATIONS)
+    keep_contracts(engine, contracts)
     register = FleetRegister(engine)
     journal = Journal(engine)
     ledger = Ledger(engine)
@@ -114,6 +120,7 @@ def open_parts(settings: Settings, clock: Clock) -> Parts:
         journal=journal,
         desk=Desk(journal, register, rules, settings.desk),
         cases=CaseDesk(journal, rules),
+        technicians=TechnicianRegister(journal),
         profiles=profiles,
     )
 

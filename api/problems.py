@@ -18,7 +18,11 @@ from starlette.exceptions import HTTPException
 
 from alerts.alert import IllegalTransitionError
 from alerts.case_desk import UnknownCaseError
-from alerts.desk import UnknownAlertError, UnknownWorkOrderError
+from alerts.desk import UnknownAlertError
+from alerts.order_desk import StaleVersionError
+from alerts.order_sheet import UnknownFileError
+from alerts.request_keys import KeyReusedError
+from alerts.work_orders import UnknownWorkOrderError
 from ingest.database import DATABASE_AWAY
 from ingest.telemetry_store import StoreUnavailableError
 
@@ -37,6 +41,8 @@ class ProblemName(StrEnum):
     NOT_FOUND = "not-found"
     ILLEGAL_TRANSITION = "illegal-transition"
     CONFLICT = "conflict"
+    PRECONDITION_FAILED = "precondition-failed"
+    KEY_REUSED = "key-reused"
     TOO_LARGE = "too-large"
     INVALID_REQUEST = "invalid-request"
     UNAVAILABLE = "unavailable"
@@ -63,6 +69,12 @@ PROBLEM_TYPES: Mapping[ProblemName, ProblemType] = {
         409, "Not possible in this state", "The state does not allow it; `legal_next` names what it does allow."
     ),
     ProblemName.CONFLICT: ProblemType(409, "Conflict", "What is recorded already says something else."),
+    ProblemName.PRECONDITION_FAILED: ProblemType(
+        412, "Changed meanwhile", "Somebody else has changed it since it was read; read it again, then decide."
+    ),
+    ProblemName.KEY_REUSED: ProblemType(
+        422, "Idempotency-Key reused", "The key was sent with another request; a new request needs a new key."
+    ),
     ProblemName.TOO_LARGE: ProblemType(413, "Body too large", "Send less at a time."),
     ProblemName.INVALID_REQUEST: ProblemType(
         422, "Invalid request", "`errors` names each parameter or field that does not fit, and why."
@@ -147,6 +159,9 @@ def add_problem_handlers(app: FastAPI, headers: Mapping[str, str]) -> None:
     app.add_exception_handler(UnknownAlertError, _unknown)
     app.add_exception_handler(UnknownWorkOrderError, _unknown)
     app.add_exception_handler(UnknownCaseError, _unknown)
+    app.add_exception_handler(UnknownFileError, _unknown)
+    app.add_exception_handler(StaleVersionError, _stale)
+    app.add_exception_handler(KeyReusedError, _reused)
     app.add_exception_handler(IllegalTransitionError, _illegal)
     for unavailable in (StoreUnavailableError, *DATABASE_AWAY):
         app.add_exception_handler(unavailable, _unavailable)
@@ -180,6 +195,14 @@ def _http(_request: Request, error: Exception) -> JSONResponse:
 
 def _unknown(_request: Request, error: Exception) -> JSONResponse:
     return answer(named(ProblemName.NOT_FOUND, str(error)))
+
+
+def _stale(_request: Request, error: Exception) -> JSONResponse:
+    return answer(named(ProblemName.PRECONDITION_FAILED, str(error)))
+
+
+def _reused(_request: Request, error: Exception) -> JSONResponse:
+    return answer(named(ProblemName.KEY_REUSED, str(error)))
 
 
 def _illegal(_request: Request, error: Exception) -> JSONResponse:

@@ -9,7 +9,6 @@ from pydantic import BaseModel, Field
 
 from alerts.alert import Alert, AlertState
 from alerts.journal import Contact, HistoryEntry
-from alerts.work_orders import LEGAL_TRANSITIONS, OrderKind, OrderState, WorkOrder
 from analytics.findings import Finding, FindingKind
 from ingest.fleet import InspectionOutcome, VisitKind
 from ingest.fleet_register import RegisteredInspection, RegisteredLift, RegisteredVisit
@@ -234,54 +233,6 @@ def alert_view(alert: Alert) -> AlertView:
 def alert_detail(alert: Alert, history: Sequence[HistoryEntry]) -> AlertDetail:
     """Return an alert with its history."""
     return AlertDetail(**dict(alert_view(alert)), history=history_views(history))
-
-
-class WorkOrderView(BaseModel):
-    """What a person must do at a lift. `arrive_by` null: no arrival clock; `recurrence_of` is an earlier order's id."""
-
-    id: int
-    number: str
-    lift_id: str
-    kind: OrderKind
-    cause: str
-    state: OrderState
-    opened_at: datetime
-    arrive_by: datetime | None
-    arrived_at: datetime | None
-    done_at: datetime | None
-    closed_at: datetime | None
-    cause_code: str | None
-    assigned_to: str | None
-    alert_ids: list[int]
-    recurrence_of: int | None
-    message: str
-
-
-class WorkOrderDetail(WorkOrderView):
-    """A work order, what happened to it (oldest first), and the states that may follow."""
-
-    history: list[HistoryView]
-    legal_next: list[OrderState]
-
-
-class WorkOrderPage(Page[WorkOrderView]):
-    """Work orders, newest first."""
-
-
-def work_order_view(order: WorkOrder) -> WorkOrderView:
-    """Return a work order."""
-    return WorkOrderView.model_validate(order, from_attributes=True)
-
-
-def work_order_detail(order: WorkOrder, history: Sequence[HistoryEntry]) -> WorkOrderDetail:
-    """Return a work order with its history and the states that may follow."""
-    values = dict(work_order_view(order))
-    return WorkOrderDetail(**values, history=history_views(history), legal_next=legal_next(order.state))
-
-
-def legal_next(state: OrderState) -> list[OrderState]:
-    """Return the states that may follow, in the order of a work order's life."""
-    return [after for after in OrderState if after in LEGAL_TRANSITIONS[state]]
 
 
 class VisitView(BaseModel):

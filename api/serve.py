@@ -116,6 +116,7 @@ class Serving:
             journal=parts.journal,
             desk=parts.desk,
             cases=parts.cases,
+            technicians=parts.technicians,
             findings=parts.findings,
             assessment=parts.assessment,
             failures=parts.failures,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from alerts.case_desk import CaseDesk
 from alerts.desk import Desk
 from alerts.journal import Journal
+from alerts.technician_register import TechnicianRegister
 from analytics.assessment import Assessment
 from analytics.failure_reader import FailureReader
 from analytics.findings import FindingBook
@@ -36,6 +37,7 @@ class Service:
     journal: Journal
     desk: Desk
     cases: CaseDesk
+    technicians: TechnicianRegister
     findings: FindingBook
     assessment: Assessment
     failures: FailureReader

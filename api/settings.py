@@ -58,6 +58,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     profiles_dir: Path | None = None
     rules_file: Path | None = None
     regimes_file: Path | None = None
+    contracts_file: Path | None = None
     log_format: str = "text"
     future_s_max: float = FUTURE_MAX.total_seconds()
     late_after_s: float = LATE_AFTER.total_seconds()
@@ -318,6 +319,7 @@ _PARSERS: dict[str, Callable[[object], Any]] = {
     "profiles_dir": lambda value: Path(_text(value)),
     "rules_file": lambda value: Path(_text(value)),
     "regimes_file": lambda value: Path(_text(value)),
+    "contracts_file": lambda value: Path(_text(value)),
     "log_format": _checked(_check_log_format),
     "age_days_max": _days,
     "spool_mb_max": _count,
@@ -343,7 +345,7 @@ def _contradictions(settings: Settings) -> list[str]:
     faults = []
     if not is_loopback(settings.bind[0]) and settings.api_token is None:
         faults.append("api_bind: without api_token only loopback is served; set LIFTWATCH_API_TOKEN or bind 127.0.0.1")
-    for name in ("profiles_dir", "rules_file", "regimes_file"):
+    for name in ("profiles_dir", "rules_file", "regimes_file", "contracts_file"):
         path = getattr(settings, name)
         if path is not None and not path.exists():
             faults.append(f"{name}: {path} does not exist")

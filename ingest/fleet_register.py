@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
+from itertools import takewhile
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -9,9 +10,11 @@ from msgspec import Struct, convert, structs
 from sqlalchemy.engine import Connection, Engine, RowMapping
 
 from ingest.database import Instant, insert_new, metadata, reading
-from ingest.fleet import Inspection, InspectionOutcome, Lift, Outage, Visit
+from ingest.fleet import Inspection, InspectionOutcome, Lift, Outage, Visit, VisitKind
 
 _CHUNK = 1_000
+# As many repairs of one lift are looked through; nobody counts that far.
+_REPAIRS_MAX = 200
 _T = TypeVar("_T", bound=Struct)
 
 site = sa.Table(
@@ -261,6 +264,35 @@ class FleetRegister:
             if expires_on is not None:
                 change = sa.update(lift).where(lift.c.lift_id == lift_id).values(certificate_expires_on=expires_on)
                 connection.execute(change)
+
+
+def record_visit(connection: Connection, visited: Visit) -> bool:
+    """Record a visit in a transaction that somebody else holds; False where its lift is not registered.
+
+    One that is known already (lift, kind, instant) stays as it is.
+    """
+    known = sa.select(lift.c.lift_id).where(lift.c.lift_id == visited.lift_id)
+    if connection.execute(known).first() is None:
+        return False
+    row = structs.asdict(visited)
+    connection.execute(insert_new(connection, visit).values(row).on_conflict_do_nothing())
+    return True
+
+
+def repairs_in_a_row(connection: Connection, visited: Visit) -> int:
+    """Return how many repairs of its cause end with a repair that is recorded, itself included (AS-02).
+
+    A repair of another cause between them begins anew; the visits of one work order are one repair.
+    """
+    query = (
+        sa.select(visit.c.cause_code, visit.c.work_order, visit.c.id)
+        .where(visit.c.lift_id == visited.lift_id, visit.c.kind == VisitKind.REPAIR.value)
+        .where(visit.c.cause_code.is_not(None), visit.c.done_at <= visited.done_at)
+        .order_by(visit.c.done_at.desc(), visit.c.id.desc())
+        .limit(_REPAIRS_MAX)
+    )
+    in_a_row = takewhile(lambda row: row.cause_code == visited.cause_code, connection.execute(query))
+    return len({row.work_order or row.id for row in in_a_row})
 
 
 _LIFTS = sa.select(lift, site.c.name.label("site_name")).join_from(lift, site, isouter=True)

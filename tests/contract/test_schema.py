@@ -21,6 +21,7 @@ TABLE_MODULES = (
     "analytics.feature_book",
     "analytics.findings",
     "alerts.journal",
+    "alerts.order_tables",
 )
 
 

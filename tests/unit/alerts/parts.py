@@ -121,5 +121,6 @@ class Room:
     def finish(self, order: WorkOrder, *, at_s: float, cause_code: str | None = None, close: bool = True) -> WorkOrder:
         """Go through an order to its end."""
         for to in ("on-site", "done", "closed")[: 3 if close else 2]:
-            order = self.desk.transition(order.id, to, "Ines", at(at_s), cause_code=cause_code)
+            note = "seen to by telephone" if to == "closed" else None
+            order = self.desk.transition(order.id, to, "Ines", at(at_s), note=note, cause_code=cause_code)
         return order

@@ -15,6 +15,7 @@ from alerts.case_desk import CaseDesk
 from alerts.desk import Desk
 from alerts.journal import Journal
 from alerts.rules import RuleBook
+from alerts.technician_register import TechnicianRegister
 from analytics.assessment import Assessment
 from analytics.failure_reader import FailureReader
 from analytics.findings import FindingBook
@@ -154,6 +155,7 @@ def service_on(engine: Engine, clock: ManualClock, store: TelemetryStore) -> Ser
         journal=journal,
         desk=Desk(journal, register, RuleBook.load()),
         cases=CaseDesk(journal, RuleBook.load()),
+        technicians=TechnicianRegister(journal),
         findings=FindingBook(engine),
         assessment=Assessment(register, store),
         failures=FailureReader(register, store),
