@@ -17,27 +17,37 @@ from analytics.findings import Finding, FindingKind
 from ingest.database import insert_new
 
 _ONLY_ROW = 1
+_QUIET = "findings of this kind have been wrong too often: they are reported only"
 # What stands beside the evidence already, or would change with each assessment though nothing has happened.
-_NOT_EVIDENCE = frozenset({"lift_id", "as_of", "reason", "evidence"})
+_NOT_EVIDENCE = frozenset({"lift_id", "as_of", "reason", "evidence", "report_only"})
 
 
 def apply_findings(connection: Connection, rules: RuleBook, findings: Sequence[Finding], as_of: datetime) -> None:
     """Make the alerts of findings equal to `findings`, the whole fleet's as of `as_of`.
 
     An assessment older than the newest one that was applied changes nothing. Two processes come one after the other.
+    What is reported only rings nothing, and ends what rang before.
     """
     if not _is_newest(connection, as_of):
         return
     found: dict[str, Finding] = {}
+    quiet = {_key_of(finding) for finding in findings if finding.report_only}
     for finding in findings:
-        found.setdefault(open_key_of(finding.lift_id, finding.kind.value, finding.key), finding)
+        if finding.report_only:
+            continue
+        found.setdefault(_key_of(finding), finding)
     known = lock_open_findings(connection)
     for key in sorted(found):
         _raise_or_refresh(connection, rules, found[key], known.get(key), as_of)
     note = f"the assessment as of {as_of.isoformat()} no longer finds it"
     for key, alert in known.items():
         if key not in found:
-            change_alert(connection, alert, AlertChange.CLEAR, as_of, LIFTWATCH, note)
+            why = _QUIET if key in quiet else note
+            change_alert(connection, alert, AlertChange.CLEAR, as_of, LIFTWATCH, why)
+
+
+def _key_of(finding: Finding) -> str:
+    return open_key_of(finding.lift_id, finding.kind.value, finding.key)
 
 
 def _is_newest(connection: Connection, as_of: datetime) -> bool:

@@ -21,6 +21,7 @@ from analytics.failure_findings import REPEAT_DAYS, often_failing, repeat_breakd
 from analytics.failure_reader import FailureReader, occurrences_as_of
 from analytics.findings import Finding
 from analytics.occurrences import Occurrence
+from analytics.quality_reader import QualityReader
 from analytics.recurrence import repeat_repairs, repeated_faults
 from analytics.regimes import REGIMES, Regime, duties_of
 from analytics.reporting import Reports, reporting_findings
@@ -58,10 +59,12 @@ class Assessment:
         failures: FailureReader | None = None,
         regimes: Mapping[str, Regime] = REGIMES,
         daily: Daily | None = None,
+        quality: QualityReader | None = None,
     ) -> None:
         """Read from `register`, `store` (of whole years: `failures`) and, of how lifts report, `reports`.
 
-        `settings` say how it is judged, `regimes` what lifts are owed; `daily` finds what daily values tell.
+        `settings` say how it is judged, `regimes` what lifts are owed; `daily` finds what daily values tell, and
+        `quality` knows which kinds of finding have been wrong too often to ring.
         """
         self._register = register
         self._store = store
@@ -70,6 +73,7 @@ class Assessment:
         self._failures = failures or FailureReader(register, store)
         self._regimes = regimes
         self._daily = daily
+        self._quality = quality
 
     def assess(self, as_of: datetime, lift_ids: Sequence[str] | None = None) -> list[Finding]:
         """Return the findings of the lifts (all where None) as of an instant, ordered by lift, kind and key.
@@ -92,6 +96,7 @@ class Assessment:
         if self._daily is not None:
             findings += self._daily.findings(as_of, lift_ids, known.visits if lift_ids is None else None)
         findings += reporting_findings(self._reports, assessed, as_of, self._settings, fleet_size=fleet_size)
+        findings = self._quality.marked(findings, as_of) if self._quality is not None else findings
         return sorted(findings, key=lambda item: (item.lift_id, item.kind.value, item.key or ""))
 
     def _read(self, as_of: datetime, lift_ids: Sequence[str] | None) -> _Known:

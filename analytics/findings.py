@@ -1,6 +1,6 @@
 """What analytics concludes: findings with their evidence; and the newest assessment of the fleet, in SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -33,6 +33,7 @@ finding = sa.Table(
     sa.Column("confidence", sa.Float),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("evidence", sa.JSON, nullable=False),
+    sa.Column("report_only", sa.Boolean, nullable=False, server_default=sa.false()),
     sqlite_autoincrement=True,  # a number is never given twice, so that a reader's cursor outlives a replacement
 )
 assessment = sa.Table(
@@ -68,7 +69,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     `found_at` is when the evidence became complete: the same data give the same instant, whenever they are assessed.
     `value` stands against `limit` in the unit that `reason` names (times, or days); `days_left` is the time until
     the limit, negative once it is passed, None where there is no such time. `evidence` holds what JSON can hold,
-    instants as RFC 3339 strings.
+    instants as RFC 3339 strings. `report_only`: its kind has been wrong too often to raise alerts.
 
     Raises:
         ValueError: more than `EVIDENCE_MAX` pieces of evidence.
@@ -88,6 +89,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     confidence: float | None = None
     reason: str
     evidence: list[dict[str, Any]]
+    report_only: bool = False
 
     def __post_init__(self) -> None:
         """Hold the bound on evidence."""
@@ -113,12 +115,16 @@ class RecordedFinding(Struct, frozen=True):
     finding: Finding
 
 
+Noting = Callable[[Connection, Sequence[Finding], datetime], None]
+
+
 class FindingBook:
     """The newest assessment of the whole fleet, in SQL."""
 
-    def __init__(self, engine: Engine) -> None:
-        """Use a migrated database."""
+    def __init__(self, engine: Engine, note: Noting | None = None) -> None:
+        """Use a migrated database; `note` writes down more about an assessment, in its transaction."""
         self._engine = engine
+        self._note = note
 
     def replace(self, findings: Sequence[Finding], as_of: datetime) -> None:
         """Put the whole fleet's findings as of an instant in the place of those before; all or nothing.
@@ -131,6 +137,8 @@ class FindingBook:
             connection.execute(sa.delete(finding))
             for start in range(0, len(rows), _CHUNK):
                 connection.execute(sa.insert(finding), rows[start : start + _CHUNK])
+            if self._note is not None:
+                self._note(connection, findings, as_of)
 
     def findings(
         self, *, limit: int, after_id: int = 0, lift_id: str | None = None, kind: FindingKind | None = None

@@ -20,7 +20,9 @@ from analytics.assessment import Assessment, Reports
 from analytics.daily import Daily, Judge
 from analytics.failure_reader import FailureReader
 from analytics.feature_book import FeatureBook
+from analytics.finding_history import FindingHistory, note_findings
 from analytics.findings import FindingBook
+from analytics.quality_reader import QualityReader
 from analytics.regimes import Regime, load_regimes
 from analytics.stale_days import StaleDays
 from api.settings import Settings, SettingsError
@@ -62,6 +64,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     daily: Daily
     assessment: Assessment
     failures: FailureReader
+    quality: QualityReader
     regimes: Mapping[str, Regime]
     journal: Journal
     desk: Desk
@@ -97,6 +100,7 @@ def open_parts(settings: Settings, clock: Clock) -> Parts:
     ledger = Ledger(engine)
     clocks = ControllerClocks(engine)
     failures = FailureReader(register, store)
+    quality = QualityReader(FindingHistory(engine), register, failures, settings.quality)
     reports = Reports(gaps=ledger, floods=Floods(engine), clocks=clocks)
     features = FeatureBook(engine)
     features.renew()
@@ -110,12 +114,13 @@ def open_parts(settings: Settings, clock: Clock) -> Parts:
         quarantine=Quarantine(engine, settings.quarantine_rows_max),
         ledger=ledger,
         clocks=clocks,
-        findings=FindingBook(engine),
+        findings=FindingBook(engine, note_findings),
         features=features,
         stale_days=StaleDays(features, clock),
         daily=daily,
-        assessment=Assessment(register, store, settings.assessment, reports, failures, regimes, daily),
+        assessment=Assessment(register, store, settings.assessment, reports, failures, regimes, daily, quality),
         failures=failures,
+        quality=quality,
         regimes=regimes,
         journal=journal,
         desk=Desk(journal, register, rules, settings.desk),

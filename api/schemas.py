@@ -164,6 +164,7 @@ class FindingView(BaseModel):
     confidence: float | None
     reason: str
     evidence: list[dict[str, Any]]
+    report_only: bool
 
 
 def finding_view(finding: Finding) -> FindingView:

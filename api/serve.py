@@ -120,6 +120,7 @@ class Serving:
             findings=parts.findings,
             assessment=parts.assessment,
             failures=parts.failures,
+            quality=parts.quality,
             regimes=parts.regimes,
             profiles=parts.profiles,
             clock=parts.clock,

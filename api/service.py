@@ -10,6 +10,7 @@ from alerts.technician_register import TechnicianRegister
 from analytics.assessment import Assessment
 from analytics.failure_reader import FailureReader
 from analytics.findings import FindingBook
+from analytics.quality_reader import QualityReader
 from analytics.regimes import Regime
 from ingest.clock import Clock
 from ingest.faults import ControllerProfile
@@ -41,6 +42,7 @@ class Service:
     findings: FindingBook
     assessment: Assessment
     failures: FailureReader
+    quality: QualityReader
     regimes: Mapping[str, Regime]
     profiles: Mapping[str, ControllerProfile]
     clock: Clock

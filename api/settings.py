@@ -17,6 +17,7 @@ from msgspec import Struct, field
 
 from alerts.desk import DeskSettings
 from analytics.assessment import AssessmentSettings
+from analytics.quality import QualitySettings
 from ingest.flow import BACKLOG_BURST, BURST, PER_S, Quota
 from ingest.intake import AGE_MAX, FUTURE_MAX, LATE_AFTER, IntakeLimits
 from ingest.quarantine_room import ROWS_MAX
@@ -75,6 +76,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     repeat_repair_days: int = 30
     quarantine_rows_max: int = ROWS_MAX
     gap_open_s: float = 3_600.0
+    precision_floor: float = 0.5
 
     def __repr__(self) -> str:
         """Name the settings without the secrets."""
@@ -124,6 +126,11 @@ class Settings(Struct, frozen=True, kw_only=True):
             repeat_repair_days=self.repeat_repair_days,
             gap_open_s=self.gap_open_s,
         )
+
+    @property
+    def quality(self) -> QualitySettings:
+        """When a kind of finding is no longer good enough to ring."""
+        return QualitySettings(precision_floor=self.precision_floor)
 
     @property
     def desk(self) -> DeskSettings:
@@ -275,6 +282,14 @@ def _rows(value: object) -> int:
     return number
 
 
+def _share(value: object) -> float:
+    number = float(str(value))
+    if not 0 <= number < 1:
+        message = "expected a share, at least 0 and below 1"
+        raise ValueError(message)
+    return number
+
+
 def _check_store_url(text: str) -> None:
     if text.startswith("influxdb+"):
         parse_store_url(text)
@@ -329,6 +344,7 @@ _PARSERS: dict[str, Callable[[object], Any]] = {
     "repeated_fault_days": _count,
     "repeat_repair_days": _count,
     "quarantine_rows_max": _rows,
+    "precision_floor": _share,
 }
 
 

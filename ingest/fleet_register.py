@@ -214,6 +214,12 @@ class FleetRegister:
             rows = connection.execute(query.limit(limit)).mappings().all()
         return [RegisteredVisit(row["id"], _struct_of(Visit, row)) for row in rows]
 
+    def visit_count(self, until: datetime) -> int:
+        """Return how many visits were done before `until`: cheap, to see whether there are others."""
+        query = sa.select(sa.func.count()).select_from(visit).where(visit.c.done_at < until)
+        with reading(self._engine) as connection:
+            return int(connection.execute(query).scalar_one())
+
     def inspections(
         self, *, lift_id: str | None = None, after_id: int = 0, limit: int | None = None
     ) -> list[RegisteredInspection]:

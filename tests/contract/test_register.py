@@ -132,3 +132,9 @@ def test_thousands_of_rows_are_taken_in_one_call(register: FleetRegister) -> Non
         Outage(lift_id="L1", kind=OutageKind.BREAKDOWN, raised_at=NOW + timedelta(seconds=n)) for n in range(2_500)
     ]
     assert register.add_outages(outages) == 2_500
+
+
+def test_visits_are_counted_without_being_read(register: FleetRegister) -> None:
+    register.register([Lift(lift_id="L1")], NOW)
+    register.add_visits([Visit(lift_id="L1", kind=VisitKind.REPAIR, done_at=NOW + timedelta(days=n)) for n in range(3)])
+    assert [register.visit_count(NOW + timedelta(days=n)) for n in range(4)] == [0, 1, 2, 3]

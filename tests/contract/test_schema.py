@@ -19,6 +19,7 @@ TABLE_MODULES = (
     "ingest.quarantine",
     "ingest.ledger",
     "analytics.feature_book",
+    "analytics.finding_history",
     "analytics.findings",
     "alerts.journal",
     "alerts.order_tables",

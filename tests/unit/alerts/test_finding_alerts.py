@@ -155,3 +155,16 @@ def test_two_findings_of_one_cause_are_one_alert(room: Room) -> None:
 def test_a_code_that_only_an_imported_history_knows_is_a_cause_like_any_other(room: Room) -> None:
     room.desk.apply([finding(code="Стоп / " + "x" * 190)], NOON)
     assert room.alert().cause == room.order().cause == "Стоп / " + "x" * 190
+
+
+def test_what_is_reported_only_rings_nothing_and_ends_what_rang_before(room: Room) -> None:
+    quiet = structs.replace(finding(), report_only=True)
+    room.desk.apply([quiet], NOON)
+    assert room.alerts() == []
+    room.desk.apply([finding()], at(60))
+    room.desk.apply([quiet], at(120))
+    alert = room.alert()
+    assert alert.state is AlertState.CLEARED_UNACKNOWLEDGED
+    assert "wrong too often" in (room.journal.alert_history(alert.id)[-1].note or "")
+    room.desk.apply([finding()], at(180))
+    assert len(room.alerts()) == 2, "good enough again"

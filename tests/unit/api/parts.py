@@ -18,7 +18,9 @@ from alerts.rules import RuleBook
 from alerts.technician_register import TechnicianRegister
 from analytics.assessment import Assessment
 from analytics.failure_reader import FailureReader
+from analytics.finding_history import FindingHistory, note_findings
 from analytics.findings import FindingBook
+from analytics.quality_reader import QualityReader
 from analytics.regimes import REGIMES
 from api.app import create_app
 from api.auth import Access
@@ -146,6 +148,8 @@ def world_on(engine: Engine, store: TelemetryStore | None = None, *, token: str 
 def service_on(engine: Engine, clock: ManualClock, store: TelemetryStore) -> Service:
     register, journal, quarantine = FleetRegister(engine), Journal(engine), Quarantine(engine)
     profiles = load_profiles()
+    failures = FailureReader(register, store)
+    quality = QualityReader(FindingHistory(engine), register, failures)
     return Service(
         register=register,
         store=store,
@@ -156,9 +160,10 @@ def service_on(engine: Engine, clock: ManualClock, store: TelemetryStore) -> Ser
         desk=Desk(journal, register, RuleBook.load()),
         cases=CaseDesk(journal, RuleBook.load()),
         technicians=TechnicianRegister(journal),
-        findings=FindingBook(engine),
-        assessment=Assessment(register, store),
-        failures=FailureReader(register, store),
+        findings=FindingBook(engine, note_findings),
+        assessment=Assessment(register, store, failures=failures, quality=quality),
+        failures=failures,
+        quality=quality,
         regimes=REGIMES,
         profiles=profiles,
         clock=clock,

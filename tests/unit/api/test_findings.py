@@ -21,6 +21,7 @@ FIELDS = [
     "confidence",
     "reason",
     "evidence",
+    "report_only",
 ]
 
 

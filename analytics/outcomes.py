@@ -1,0 +1,132 @@
+"""What became of a finding: did what it warned of come, was it found by the repair, or nothing of the kind. Pure.
+
+A finding is true where, within the days that its kind is given, a repair found its cause in the part that it names, or
+that part broke down. It is false where that time has passed without, or where a repair found no fault.
+"""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Literal
+
+from msgspec import Struct
+
+from analytics.failures import part_of
+from analytics.finding_history import ToldFinding
+from analytics.occurrences import Occurrence
+from ingest.fleet import OutageKind, Visit, VisitKind
+
+# The cause code of a repair that found nothing wrong.
+NO_FAULT = "no-fault-found"
+
+
+class Expectation(Struct, frozen=True):
+    """Within how many days a finding has to come true, and by what: its `part`, or anything at the `lift`."""
+
+    days: int
+    by: Literal["part", "lift"]
+
+
+# Kinds that are not here are no predictions: a visit that is due is due.
+EXPECTED: Mapping[str, Expectation] = {
+    "repeated-fault": Expectation(30, "part"),
+    "repeat-repair": Expectation(30, "part"),
+    "repeat-breakdowns": Expectation(30, "lift"),
+    "often-failing": Expectation(60, "part"),
+    "worsening": Expectation(60, "lift"),
+    "drift": Expectation(60, "part"),
+    "anomaly": Expectation(30, "lift"),
+    "breakdown-likely": Expectation(30, "lift"),
+}
+# Under which components faults and causes are told, for parts that findings tell apart more finely.
+_FAMILIES: Mapping[str, frozenset[str]] = {
+    "landing-door": frozenset({"door", "safety-chain"}),
+    "car-door": frozenset({"door", "safety-chain"}),
+    "door": frozenset({"car-door", "landing-door", "safety-chain"}),
+    "levelling": frozenset({"position"}),
+    "position": frozenset({"levelling"}),
+    "machine-room": frozenset({"drive", "controller"}),
+    "motor": frozenset({"drive"}),
+    "guide-shoes": frozenset({"shaft"}),
+    "ropes": frozenset({"levelling", "drive"}),
+    "encoder": frozenset({"position", "levelling"}),
+}
+
+
+class Outcome(StrEnum):
+    """What became of a finding."""
+
+    TRUE = "true"
+    FALSE = "false"
+    OPEN = "open"
+
+
+class Judged(Struct, frozen=True):
+    """A finding and what became of it; `at` is when it came true, or was seen to be false."""
+
+    finding: ToldFinding
+    outcome: Outcome
+    at: datetime | None
+
+
+class Answer(Struct, frozen=True, order=True):
+    """Something that can prove a finding: a repair's cause, or a fault."""
+
+    at: datetime
+    code: str
+    is_repair: bool
+
+
+class Answers:
+    """The answers of a fleet, by lift and instant."""
+
+    def __init__(self, visits: Iterable[Visit], found: Iterable[Occurrence], until: datetime) -> None:
+        """Take repairs with a cause and faults of the lifts themselves, known before `until`."""
+        self._by_lift: dict[str, list[Answer]] = defaultdict(list)
+        for visit in visits:
+            if visit.kind is VisitKind.REPAIR and visit.cause_code and visit.done_at < until:
+                self._by_lift[visit.lift_id].append(Answer(visit.done_at, visit.cause_code, is_repair=True))
+        for item in found:
+            if item.kind is OutageKind.BREAKDOWN and item.raised_at < until:
+                self._by_lift[item.lift_id].append(Answer(item.raised_at, item.code, is_repair=False))
+        for answers in self._by_lift.values():
+            answers.sort()
+        self._until = until
+
+    def judge(self, finding: ToldFinding) -> Judged:
+        """Return what became of a finding of a kind in `EXPECTED`."""
+        expected = EXPECTED[finding.kind]
+        last_at = finding.first_at + timedelta(days=expected.days)
+        answers = self._by_lift.get(finding.lift_id, [])
+        for answer in answers[bisect_right(answers, finding.first_at, key=lambda each: each.at) :]:
+            if answer.at > last_at:
+                break
+            if answer.code == NO_FAULT:
+                return Judged(finding, Outcome.FALSE, answer.at)
+            if proves(answer.code, finding, expected):
+                return Judged(finding, Outcome.TRUE, answer.at)
+        if last_at < self._until:
+            return Judged(finding, Outcome.FALSE, last_at)
+        return Judged(finding, Outcome.OPEN, None)
+
+    def proving(self, finding: ToldFinding) -> int:
+        """Return how many answers of the whole fleet would prove such a finding, of whatever lift."""
+        expected = EXPECTED[finding.kind]
+        return sum(
+            answer.code != NO_FAULT and proves(answer.code, finding, expected)
+            for answers in self._by_lift.values()
+            for answer in answers
+        )
+
+
+def proves(code: str, finding: ToldFinding, expected: Expectation) -> bool:
+    """Tell whether a fault or a found cause is what a finding spoke of."""
+    if expected.by == "lift":
+        return True
+    if finding.component is None:
+        return finding.code is None or part_of(code) == part_of(finding.code)
+    parts = {finding.component, *_FAMILIES.get(finding.component, ())}
+    part = part_of(code)
+    return part in parts or part.startswith(tuple(f"{each}-" for each in sorted(parts)))
