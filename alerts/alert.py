@@ -38,6 +38,7 @@ class AlertKind(StrEnum):
     ALARM_EQUIPMENT_SILENT = "alarm-equipment-silent"
     ALARM_EQUIPMENT_FAULT = "alarm-equipment-fault"
     FILTERED_ALARMS = "filtered-alarms"
+    NOTIFICATION_FAILING = "notification-failing"
 
 
 FINDING_KINDS: tuple[str, ...] = tuple(kind.value for kind in FindingKind)

@@ -125,6 +125,14 @@ outbox = sa.Table(
     sa.Column("work_order_id", sa.Integer),
     sa.Column("priority", sa.Integer),
     sa.Column("body", sa.JSON, nullable=False),
+    # When it became a notification for everybody who wants to be told of it; NULL: not yet.
+    sa.Column("fanned_at", Instant),
+    sa.Index(
+        "ix_outbox_waiting",
+        "id",
+        sqlite_where=sa.text("fanned_at IS NULL"),
+        postgresql_where=sa.text("fanned_at IS NULL"),
+    ),
 )
 # An entrapment, from when we heard of it until a person has said that everybody is out.
 entrapment_case = sa.Table(

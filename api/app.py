@@ -22,12 +22,15 @@ from api.routes import (
     health,
     ledger,
     lifts,
+    notifications,
     order_sheets,
     quality,
     quarantine,
     records,
+    subscriptions,
     technicians,
     telemetry,
+    webhooks,
     work_orders,
 )
 from api.service import Service
@@ -49,6 +52,9 @@ _ROUTERS = (
     technicians.router,
     records.router,
     quarantine.router,
+    webhooks.router,
+    subscriptions.router,
+    notifications.router,
 )
 
 

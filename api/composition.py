@@ -10,12 +10,18 @@ import alerts
 import analytics
 import ingest
 from alerts.case_desk import CaseDesk
+from alerts.channels import EMAIL, MQTT, WEBHOOK, Channel
 from alerts.contract_entries import keep_contracts
 from alerts.contracts import load_contracts
 from alerts.desk import Desk
+from alerts.dispatch import Dispatcher
 from alerts.journal import Journal
+from alerts.mail_channel import MailChannel
+from alerts.mqtt_channel import MqttChannel
+from alerts.notifying import Notifying
 from alerts.rules import RuleBook
 from alerts.technician_register import TechnicianRegister
+from alerts.webhook_channel import WebhookChannel
 from analytics.assessment import Assessment, Reports
 from analytics.daily import Daily, Judge
 from analytics.failure_reader import FailureReader
@@ -26,6 +32,7 @@ from analytics.quality_reader import QualityReader
 from analytics.regimes import Regime, load_regimes
 from analytics.stale_days import StaleDays
 from api.settings import Settings, SettingsError
+from ingest.broker_publisher import Publisher
 from ingest.clock import Clock, monotonic_s
 from ingest.controller_clocks import ControllerClocks
 from ingest.database import migrate, open_engine
@@ -70,6 +77,8 @@ class Parts(Struct, frozen=True, kw_only=True):
     desk: Desk
     cases: CaseDesk
     technicians: TechnicianRegister
+    rules: RuleBook
+    notifying: Notifying
     profiles: dict[str, ControllerProfile]
 
     def close(self) -> None:
@@ -126,8 +135,27 @@ def open_parts(settings: Settings, clock: Clock) -> Parts:
         desk=Desk(journal, register, rules, settings.desk),
         cases=CaseDesk(journal, rules),
         technicians=TechnicianRegister(journal),
+        rules=rules,
+        notifying=Notifying(engine, channels_of(settings), allows_private=settings.webhook_private),
         profiles=profiles,
     )
+
+
+def channels_of(settings: Settings) -> frozenset[str]:
+    """Return the channels that a service with these settings has."""
+    return frozenset({WEBHOOK, MQTT} | ({EMAIL} if settings.mail_server else set()))
+
+
+def make_dispatcher(parts: Parts, publisher: Publisher) -> Dispatcher:
+    """Return what sends notifications: by webhook, by `publisher`, and by e-mail where there is a mail server."""
+    settings = parts.settings
+    channels: dict[str, Channel] = {
+        WEBHOOK: WebhookChannel(allows_private=settings.webhook_private),
+        MQTT: MqttChannel(publisher),
+    }
+    if settings.mail_server is not None:
+        channels[EMAIL] = MailChannel(settings.mail_server, settings.mail_from)
+    return Dispatcher(parts.engine, parts.rules, channels, parts.clock)
 
 
 def open_store(settings: Settings) -> TelemetryStore:

@@ -6,19 +6,22 @@ import signal
 import socket
 import sys
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from types import FrameType
 
+import msgspec
 import structlog
 import uvicorn
 from sqlalchemy import text
 
 from api.app import create_app, create_probes
 from api.auth import Access
-from api.composition import Parts, make_replay
+from api.composition import Parts, make_dispatcher, make_replay
 from api.ingesting import Ingesting
 from api.service import Service
+from ingest.broker_publisher_paho import PahoPublisher
 from ingest.clock import monotonic_s
 from ingest.database import DATABASE_AWAY, reading
 from ingest.telemetry_store import StoreUnavailableError
@@ -67,6 +70,10 @@ class Serving:
         self._parts = parts
         self._assesses = role is not Role.INGEST
         self._ingesting = None if role is Role.WEB else Ingesting(parts)
+        # Beside the watch: what it raises is told from here. Any number of processes share the work.
+        speaker_id = f"{parts.settings.mqtt_client_id}-{uuid.uuid4().hex[:8]}"
+        self._publisher = PahoPublisher(parts.settings.broker, speaker_id)
+        self._dispatcher = None if role is Role.WEB else make_dispatcher(parts, self._publisher)
         self._stopping = threading.Event()
         self._failed: list[str] = []
         self._assessment_failed = False
@@ -87,6 +94,7 @@ class Serving:
         sys.setswitchinterval(SWITCH_S)
         runs = {"watch": self._watch} if self._ingesting else {}
         runs |= {"assess": self._assess} if self._assesses else {}
+        runs |= {"notify": self._dispatcher.run} if self._dispatcher else {}
         threads = [threading.Thread(target=self._guarded, args=(name, run), name=name) for name, run in runs.items()]
         if self._ingesting is not None:
             self._ingesting.start(self._guarded)
@@ -101,6 +109,7 @@ class Serving:
             self._stop()
             for thread in threads:
                 thread.join()
+            self._publisher.stop()
             if self._ingesting is not None:
                 self._ingesting.stop()
         return 1 if self._failed else 0
@@ -117,6 +126,7 @@ class Serving:
             desk=parts.desk,
             cases=parts.cases,
             technicians=parts.technicians,
+            notifying=parts.notifying,
             findings=parts.findings,
             assessment=parts.assessment,
             failures=parts.failures,
@@ -125,15 +135,24 @@ class Serving:
             profiles=parts.profiles,
             clock=parts.clock,
             readiness=self._readiness,
-            counters=self._ingesting.counters if self._ingesting else dict,
+            counters=self._counters,
             gauges=self._ingesting.gauges if self._ingesting else dict,
         )
+
+    def _counters(self) -> dict[str, float]:
+        counted = self._ingesting.counters() if self._ingesting else {}
+        if self._dispatcher is not None:
+            counts = msgspec.structs.asdict(self._dispatcher.counts)
+            counted |= {name: float(value) for name, value in counts.items()}
+        return counted
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._stop()
 
     def _stop(self) -> None:
         self._stopping.set()
+        if self._dispatcher is not None:
+            self._dispatcher.stop()
         self._server.should_exit = True
 
     def _guarded(self, name: str, action: Callable[[], None]) -> None:
@@ -191,6 +210,7 @@ class Serving:
             "database": _answer(self._ping_database),
             "telemetry_store": _answer(self._parts.store.ping),
             "assessment": "failed, see the log" if self._assessment_failed else True,
+            "notifications": (self._dispatcher.trouble() if self._dispatcher else None) or True,
             "parts": f"ended: {', '.join(self._failed)}" if self._failed else True,
             **(self._ingesting.readiness() if self._ingesting else {}),
         }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from alerts.case_desk import CaseDesk
 from alerts.desk import Desk
 from alerts.journal import Journal
+from alerts.notifying import Notifying
 from alerts.technician_register import TechnicianRegister
 from analytics.assessment import Assessment
 from analytics.failure_reader import FailureReader
@@ -39,6 +40,7 @@ class Service:
     desk: Desk
     cases: CaseDesk
     technicians: TechnicianRegister
+    notifying: Notifying
     findings: FindingBook
     assessment: Assessment
     failures: FailureReader

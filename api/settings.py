@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from msgspec import Struct, field
 
 from alerts.desk import DeskSettings
+from alerts.mail_channel import MailServer, parse_smtp_url
 from analytics.assessment import AssessmentSettings
 from analytics.quality import QualitySettings
 from ingest.flow import BACKLOG_BURST, BURST, PER_S, Quota
@@ -25,7 +26,7 @@ from ingest.telemetry_store_influx import parse_store_url
 from ingest.wire import BrokerAddress, parse_broker_url
 
 PREFIX = "LIFTWATCH_"
-SECRETS = ("mqtt_url", "store_token", "database_url", "api_token")
+SECRETS = ("mqtt_url", "store_token", "database_url", "api_token", "smtp_url")
 # Read by the test suite and by the command line, not by the service.
 NOT_SETTINGS = ("LIFTWATCH_REQUIRE_REAL", "LIFTWATCH_CONFIG")
 AGE_DAYS_MAX = 36_500
@@ -77,6 +78,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     quarantine_rows_max: int = ROWS_MAX
     gap_open_s: float = 3_600.0
     precision_floor: float = 0.5
+    smtp_url: str | None = None
+    mail_from: str = ""
+    webhook_private: bool = False
 
     def __repr__(self) -> str:
         """Name the settings without the secrets."""
@@ -131,6 +135,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     def quality(self) -> QualitySettings:
         """When a kind of finding is no longer good enough to ring."""
         return QualitySettings(precision_floor=self.precision_floor)
+
+    @property
+    def mail_server(self) -> MailServer | None:
+        """Where mail is handed in; None: nobody is told by e-mail."""
+        return None if self.smtp_url is None else parse_smtp_url(self.smtp_url)
 
     @property
     def desk(self) -> DeskSettings:
@@ -314,6 +323,12 @@ def _check_log_format(text: str) -> None:
         raise ValueError(message)
 
 
+def _check_address(text: str) -> None:
+    if not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", text):
+        message = "expected an address such as liftwatch@lifts.example"
+        raise ValueError(message)
+
+
 def _check_share(text: str) -> None:
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text):
         message = "expected the name of a group: 1 to 64 of A-Z a-z 0-9 _ -"
@@ -340,6 +355,9 @@ _PARSERS: dict[str, Callable[[object], Any]] = {
     "spool_mb_max": _count,
     "lift_quota_burst": _count,
     "lift_backlog_burst": _count,
+    "smtp_url": _checked(parse_smtp_url),
+    "mail_from": _checked(_check_address),
+    "webhook_private": _flag,
     "repeated_fault_count_min": _count,
     "repeated_fault_days": _count,
     "repeat_repair_days": _count,
@@ -361,6 +379,8 @@ def _contradictions(settings: Settings) -> list[str]:
     faults = []
     if not is_loopback(settings.bind[0]) and settings.api_token is None:
         faults.append("api_bind: without api_token only loopback is served; set LIFTWATCH_API_TOKEN or bind 127.0.0.1")
+    if settings.smtp_url is not None and not settings.mail_from:
+        faults.append("mail_from: needed beside smtp_url; mail has to come from somebody")
     for name in ("profiles_dir", "rules_file", "regimes_file", "contracts_file"):
         path = getattr(settings, name)
         if path is not None and not path.exists():

@@ -9,7 +9,13 @@ ROOMS = ("ingest", "analytics", "alerts", "api", "simulator")
 ROOT = Path(__file__).parent.parent
 SIMULATOR_MAY_IMPORT = {"ingest.messages", "ingest.fleet", "ingest.wire", "ingest.clock"}
 DOORS = {
-    "paho": ("ingest.broker_paho", "ingest.paho_connection", "ingest.paho_client", "simulator.publisher"),
+    "paho": (
+        "ingest.broker_paho",
+        "ingest.broker_publisher_paho",
+        "ingest.paho_connection",
+        "ingest.paho_client",
+        "simulator.publisher",
+    ),
     "influxdb_client": ("ingest.telemetry_store_influx",),
     "amqtt": ("ingest.broker_embedded",),
     "fastapi": ("api",),

@@ -23,6 +23,7 @@ TABLE_MODULES = (
     "analytics.findings",
     "alerts.journal",
     "alerts.order_tables",
+    "alerts.notification_tables",
 )
 
 

@@ -12,8 +12,10 @@ from fastapi import FastAPI
 from sqlalchemy.engine import Engine
 
 from alerts.case_desk import CaseDesk
+from alerts.channels import CHANNELS
 from alerts.desk import Desk
 from alerts.journal import Journal
+from alerts.notifying import Notifying
 from alerts.rules import RuleBook
 from alerts.technician_register import TechnicianRegister
 from analytics.assessment import Assessment
@@ -164,6 +166,7 @@ def service_on(engine: Engine, clock: ManualClock, store: TelemetryStore) -> Ser
         assessment=Assessment(register, store, failures=failures, quality=quality),
         failures=failures,
         quality=quality,
+        notifying=Notifying(engine, frozenset(CHANNELS)),
         regimes=REGIMES,
         profiles=profiles,
         clock=clock,

@@ -48,7 +48,8 @@ def test_every_error_in_the_document_is_a_problem(document: dict[str, Any]) -> N
         errors = {status: said for status, said in operation["responses"].items() if status >= "4"}
         assert {"401", "403", "422", "500", "503"} <= set(errors), name
         assert [said["content"] for said in errors.values()] == [problem] * len(errors), name
-        assert ("404" in errors) == ("{" in name and not name.startswith("PUT")), name
+        if not name.startswith("PUT"):  # some of them make what is not there
+            assert ("404" in errors) == ("{" in name), name
         assert ("413" in errors) == ("requestBody" in operation), name
     assert not {"HTTPValidationError", "ValidationError"} & set(document["components"]["schemas"])
 
