@@ -73,7 +73,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 def test_an_entrapment_is_told_signed_with_its_order(centre: Centre, receiver: Receiver) -> None:
-    centre.subscribe(receiver.url)
+    centre.subscribe(receiver.url, "alert.*", "work-order.*")
     centre.room.desk.observe([fault("entrapment", floor=3)])
     assert centre.dispatcher.work() == 2
     opened, raised = receiver.received
