@@ -7,7 +7,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 TRIALS ?= 100
 SEED ?= 1
 
-.PHONY: help setup setup-dev run test chaos check lint types imports format clean bench-ingest bench-latency bench-outage bench-simulator
+.PHONY: help setup setup-dev run test chaos check lint types imports format clean bench-ingest bench-latency bench-outage bench-simulator bench-assessment
 
 help: ## what can be made here
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "%-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ bench-outage: setup-dev ## what ten minutes without the telemetry store cost
 bench-simulator: setup-dev ## how fast simulated years are written, and what 10,000 live lifts cost
 	$(BIN)/python -m benchmarks.simulator_history --lifts 100 --days 91
 	$(BIN)/python -m benchmarks.simulator_publishing --lifts 10000 --seconds 60
+
+bench-assessment: setup-dev ## what assessing 1,000 and 10,000 lifts costs that have 90 days of daily values
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.assessment
 
 format: setup-dev ## let ruff mend what it can
 	$(BIN)/ruff check --fix .

@@ -132,9 +132,9 @@ class Daily:
 
     def _judged(self, lifts: Sequence[Lift], visits: Sequence[Visit], day: int) -> list[Finding]:
         values = self._book.values([lift.lift_id for lift in lifts], day - WINDOW_DAYS + 1, day)
-        if not values:
+        if not len(values.lift):
             return []
-        first = min(int(of_lift.lift["day"].min()) for of_lift in values.values())
+        first = int(values.lift["day"].min())
         block = Block(
             lifts=lifts,
             series=series_of(values, day_of(first), day - first + 1),

@@ -1,8 +1,9 @@
 """From the daily values of lifts to series side by side, by the whole column. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
 from itertools import chain
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from analytics.features import (
     SOURCE_OF,
     SOURCES,
     WHOLE_LIFT,
-    DayValues,
+    FleetValues,
     Ints,
     Records,
 )
@@ -27,8 +28,9 @@ EPOCH = date(1970, 1, 1)
 # What is counted, not measured: none on a day is a value too.
 _COUNTED = np.isin(LIFT_CHANNELS, ("trips", "door_cycles", "reboots"))
 _SOURCE_COLUMNS = [SOURCES.index(SOURCE_OF[name]) for name in LIFT_CHANNELS]
-# More than any floor of the contract, so that a landing and what else tells a series apart make one number.
-_FLOORS = 2**16
+# The floors of the contract, -20 to 300, as small numbers above 0, which is the whole lift.
+_FLOORS_BELOW, _FLOORS = 21, 322
+_Number = TypeVar("_Number", np.float64, np.int32)
 
 Parts = tuple[list[SeriesKey], NDArray[np.float64], NDArray[np.int32]]
 
@@ -43,92 +45,98 @@ def day_of(number: int) -> date:
     return EPOCH + timedelta(days=int(number))
 
 
-def series_of(lifts: Mapping[str, DayValues], first_day: date, days: int) -> DailySeries:
+def series_of(lifts: FleetValues, first_day: date, days: int) -> DailySeries:
     """Return the series of some lifts over `days` from the first, lift by lift; those without a value are left out."""
-    lift_ids, first = list(lifts), day_number(first_day)
+    window = (day_number(first_day), days)
     parts = [
-        _landings(lift_ids, [lifts[name].doors for name in lift_ids], "rear", (first, days)),
-        _landings(lift_ids, [lifts[name].levels for name in lift_ids], "direction", (first, days)),
-        _whole_lifts(lift_ids, [lifts[name].lift for name in lift_ids], (first, days)),
-        _faults(lifts, (first, days)),
+        _landings(lifts.lift_ids, *_within(lifts.doors, lifts.of_doors, window), "rear", window),
+        _landings(lifts.lift_ids, *_within(lifts.levels, lifts.of_levels, window), "direction", window),
+        _whole_lifts(lifts.lift_ids, *_within(lifts.lift, lifts.of_lift, window), window),
+        _faults(lifts, window),
     ]
     keys = list(chain(*(part[0] for part in parts)))
     values, counts = (np.concatenate([part[at] for part in parts]) for at in (1, 2))
-    number = {lift_id: at for at, lift_id in enumerate(lift_ids)}
+    number = {lift_id: at for at, lift_id in enumerate(lifts.lift_ids)}
     of_lift = np.array([number[key.lift_id] for key in keys], dtype=np.int64)
     order = np.argsort(of_lift, kind="stable")
-    order = order[~np.isnan(values).all(axis=1)[order]]
+    order = order[(counts.max(axis=1, initial=0) > 0)[order]]
     return DailySeries([keys[at] for at in order], first_day, values[order], counts[order])
 
 
-def _within(records: Sequence[Records], window: tuple[int, int]) -> tuple[Records, Ints]:
+def _within(records: Records, of_lift: Ints, window: tuple[int, int]) -> tuple[Records, Ints]:
     """Return the records inside a window, and the number of the lift of each."""
-    joined = np.concatenate(records) if records else np.zeros(0, dtype=[("day", "<i4")])
-    lift = np.repeat(np.arange(len(records)), [len(some) for some in records])
     first, days = window
-    inside = (joined["day"] >= first) & (joined["day"] < first + days)
-    return joined[inside], lift[inside]
+    inside = (records["day"] >= first) & (records["day"] < first + days)
+    return (records, of_lift) if inside.all() else (records[inside], of_lift[inside])
 
 
-def _landings(lift_ids: Sequence[str], records: Sequence[Records], apart: str, window: tuple[int, int]) -> Parts:
+def _landings(lift_ids: Sequence[str], rows: Records, lift: Ints, apart: str, window: tuple[int, int]) -> Parts:
     """Return the series of channels that landings have; `apart` names what else tells two of a landing apart."""
     channels = DOOR_CHANNELS if apart == "rear" else LEVEL_CHANNELS
-    rows, lift = _within(records, window)
     if not len(rows):
         return _nothing(window[1])
     floor = rows["floor"].astype(np.int64)
-    code = (lift * len(DIRECTIONS) + rows[apart]) * _FLOORS + floor - WHOLE_LIFT
-    _, first, of_row = np.unique(code, return_index=True, return_inverse=True)
-    values = np.full((len(first), len(channels), window[1]), np.nan)
+    landing = np.where(floor == WHOLE_LIFT, 0, floor + _FLOORS_BELOW)
+    first, of_row = _numbered((lift * len(DIRECTIONS) + rows[apart]) * _FLOORS + landing)
+    values = np.full((len(first), window[1], len(channels)), np.nan)
     counts = np.zeros(values.shape, dtype=np.int32)
     day = rows["day"] - window[0]
-    values[of_row, :, day] = rows["values"]
-    counts[of_row, :, day] = np.where(np.isnan(rows["values"]), 0, rows["count"][:, None])
+    values[of_row, day] = rows["values"]
+    counts[of_row, day] = rows["count"][:, None] * ~np.isnan(rows["values"])
     keys: list[SeriesKey] = []
-    for number, where, other in zip(lift[first], floor[first], rows[apart][first], strict=True):
-        landing = None if where == WHOLE_LIFT else int(where)
-        prefix, direction = (REAR * int(other), None) if apart == "rear" else ("", DIRECTIONS[int(other)])
-        keys += [SeriesKey(lift_ids[number], prefix + name, landing, direction) for name in channels]
-    return keys, values.reshape(-1, window[1]), counts.reshape(-1, window[1])
+    for row in first.tolist():
+        where = None if floor[row] == WHOLE_LIFT else int(floor[row])
+        other = int(rows[apart][row])
+        prefix, direction = (REAR * other, None) if apart == "rear" else ("", DIRECTIONS[other])
+        keys += [SeriesKey(lift_ids[lift[row]], prefix + name, where, direction) for name in channels]
+    return keys, _by_series(values), _by_series(counts)
 
 
-def _whole_lifts(lift_ids: Sequence[str], records: Sequence[Records], window: tuple[int, int]) -> Parts:
-    rows, lift = _within(records, window)
-    if not len(rows):
-        return _nothing(window[1])
-    values = np.full((len(lift_ids), len(LIFT_CHANNELS), window[1]), np.nan)
+def _numbered(codes: Ints) -> tuple[Ints, Ints]:
+    """Return where each code stands last, and the number of the code of each row; the codes are small."""
+    last = np.full(int(codes.max()) + 1, -1)
+    last[codes] = np.arange(len(codes))
+    seen = np.flatnonzero(last >= 0)
+    number = np.zeros(len(last), dtype=np.int64)
+    number[seen] = np.arange(len(seen))
+    return last[seen], number[codes]
+
+
+def _by_series(table: NDArray[_Number]) -> NDArray[_Number]:
+    """Return a table of (things, days, channels) with one row a series."""
+    return table.transpose(0, 2, 1).reshape(-1, table.shape[1])
+
+
+def _whole_lifts(lift_ids: Sequence[str], rows: Records, lift: Ints, window: tuple[int, int]) -> Parts:
+    values = np.full((len(lift_ids), window[1], len(LIFT_CHANNELS)), np.nan)
     counts = np.zeros(values.shape, dtype=np.int32)
     day = rows["day"] - window[0]
-    values[lift, :, day] = rows["values"]
+    values[lift, day] = rows["values"]
     made_of = np.maximum(rows["counts"][:, _SOURCE_COLUMNS], _COUNTED[None, :])
-    counts[lift, :, day] = np.where(np.isnan(rows["values"]), 0, made_of)
+    counts[lift, day] = made_of * ~np.isnan(rows["values"])
     keys = [SeriesKey(lift_id, name) for lift_id in lift_ids for name in LIFT_CHANNELS]
-    return keys, values.reshape(-1, window[1]), counts.reshape(-1, window[1])
+    return keys, _by_series(values), _by_series(counts)
 
 
-def _faults(lifts: Mapping[str, DayValues], window: tuple[int, int]) -> Parts:
+def _faults(lifts: FleetValues, window: tuple[int, int]) -> Parts:
     """Return how often each code came, on every day on which its lift said anything."""
-    keys: list[SeriesKey] = []
-    rows: list[NDArray[np.float64]] = []
     first, days = window
-    for lift_id, values in lifts.items():
-        said = values.lift["day"][(values.lift["day"] >= first) & (values.lift["day"] < first + days)] - first
-        inside = {day - first: codes for day, codes in values.faults.items() if first <= day < first + days}
-        for code in _codes(inside.values()):
-            times = np.full(days, np.nan)
-            times[said] = 0.0
-            for day, codes in inside.items():
-                times[day] = codes.get(code, 0)
-            keys.append(SeriesKey(lift_id, FAULT + code))
-            rows.append(times)
-    if not rows:
+    inside = [(number, day - first, codes) for number, day, codes in lifts.faults if first <= day < first + days]
+    place: dict[tuple[int, str], int] = {}
+    for number, _, codes in inside:
+        for code in codes:
+            place.setdefault((number, code), len(place))
+    if not place:
         return _nothing(days)
-    times = np.array(rows)
+    said = np.full((len(lifts.lift_ids), days), np.nan)
+    rows, of_lift = _within(lifts.lift, lifts.of_lift, window)
+    said[of_lift, rows["day"] - first] = 0.0
+    times = said[[number for number, _ in place]]
+    for number, day, codes in inside:
+        for code, count in codes.items():
+            times[place[number, code], day] = count
+    keys = [SeriesKey(lifts.lift_ids[number], FAULT + code) for number, code in place]
     return keys, times, np.where(np.isnan(times), 0, np.maximum(times, 1)).astype(np.int32)
-
-
-def _codes(faults: Iterable[Mapping[str, int]]) -> list[str]:
-    return sorted({code for codes in faults for code in codes})
 
 
 def _nothing(days: int) -> Parts:

@@ -7,14 +7,13 @@ like all others, and a lift that says nothing costs nothing. Two processes that 
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import groupby
 
 import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection, Engine
 
 from analytics.feature_format import FORMAT, unpacked
-from analytics.features import DayValues
+from analytics.features import FleetValues
 from ingest.database import insert_new, metadata, reading
 
 # Days of a lift that are kept, counted back from its newest: two years and a season.
@@ -106,20 +105,19 @@ class FeatureBook:
                 _forget(connection, rows)
             _unmark(connection, marks)
 
-    def values(self, lift_ids: Sequence[str], first_day: int, last_day: int) -> dict[str, DayValues]:
-        """Return, by lift, the values of its days from `first_day` to `last_day`; lifts without any are left out."""
-        columns = (lift_day.c.lift_id, lift_day.c.day, lift_day.c.features)
-        found: dict[str, DayValues] = {}
+    def values(self, lift_ids: Sequence[str], first_day: int, last_day: int) -> FleetValues:
+        """Return the values of the lifts from `first_day` to `last_day`; lifts without any are left out."""
+        rows: list[tuple[str, int, bytes]] = []
+        query = sa.select(lift_day.c.lift_id, lift_day.c.day, lift_day.c.features)
         with reading(self._engine) as connection:
             for start in range(0, len(lift_ids), _CHUNK):
-                query = sa.select(*columns).where(
+                some = query.where(
                     lift_day.c.lift_id.in_(lift_ids[start : start + _CHUNK]),
                     lift_day.c.day.between(first_day, last_day),
                 )
-                rows = connection.execute(query.order_by(lift_day.c.lift_id, lift_day.c.day))
-                for lift_id, some in groupby(rows, key=lambda row: row[0]):
-                    found[lift_id] = unpacked((day, features) for _, day, features in some)
-        return found
+                ordered = some.order_by(lift_day.c.lift_id, lift_day.c.day)
+                rows += connection.execute(ordered).all()
+        return unpacked(rows)
 
     def revision(self) -> int:
         """Return the number of the newest change."""

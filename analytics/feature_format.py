@@ -7,11 +7,12 @@ and count. Whoever changes the records gives the format a new number, and every 
 
 import struct
 from collections.abc import Iterable, Mapping
+from itertools import accumulate
 
 import msgspec
 import numpy as np
 
-from analytics.features import DOOR_RECORD, LEVEL_RECORD, LIFT_RECORD, DayValues
+from analytics.features import DOOR_RECORD, LEVEL_RECORD, LIFT_RECORD, DayValues, FleetValues
 
 FORMAT = 1
 _HEADER = struct.Struct("<BHHH")
@@ -36,21 +37,40 @@ def packed(values: DayValues) -> dict[int, bytes]:
     return rows
 
 
-def unpacked(rows: Iterable[tuple[int, bytes]]) -> DayValues:
-    """Return what the rows of one lift, each with the number of its day, hold; those of another format are left out."""
+def unpacked(rows: Iterable[tuple[str, int, bytes]]) -> FleetValues:
+    """Return what rows of lift, number of the day and bytes hold; those of another format are left out."""
+    numbers: dict[str, int] = {}
     pieces: tuple[list[bytes], ...] = ([], [], [])
-    faults: dict[int, Mapping[str, int]] = {}
-    for day, row in rows:
+    of_rows: list[int] = []
+    faults: list[tuple[int, int, Mapping[str, int]]] = []
+    known: dict[bytes, tuple[int, int, int]] = {}  # most days of a lift have the same landings
+    for lift_id, day, row in rows:
         if row[0] != FORMAT:
             continue
-        at = _HEADER.size
-        for piece, record, count in zip(pieces, _RECORDS, _HEADER.unpack_from(row)[1:], strict=True):
-            end = at + count * record.itemsize
-            piece.append(row[at:end])
-            at = end
-        if at < len(row):
-            faults[day] = _FAULTS.decode(row[at:])
+        head = row[: _HEADER.size]
+        ends = known.get(head)
+        if ends is None:
+            ends = known[head] = _ends(head)
+        number = numbers.setdefault(lift_id, len(numbers))
+        of_rows.append(number)
+        pieces[0].append(row[_HEADER.size : ends[0]])
+        pieces[1].append(row[ends[0] : ends[1]])
+        pieces[2].append(row[ends[1] : ends[2]])
+        if len(row) > ends[2]:
+            faults.append((number, day, _FAULTS.decode(row[ends[2] :])))
     doors, levels, lift = (
         np.frombuffer(b"".join(piece), dtype=record) for piece, record in zip(pieces, _RECORDS, strict=True)
     )
-    return DayValues(doors, levels, lift, faults)
+    of_doors, of_levels, of_lift = (
+        np.repeat(np.array(of_rows, dtype=np.int64), [len(each) // record.itemsize for each in piece])
+        for piece, record in zip(pieces, _RECORDS, strict=True)
+    )
+    return FleetValues(list(numbers), doors, levels, lift, of_doors, of_levels, of_lift, faults)
+
+
+def _ends(head: bytes) -> tuple[int, int, int]:
+    _, doors, levels, lift = accumulate(
+        (count * record.itemsize for count, record in zip(_HEADER.unpack(head)[1:], _RECORDS, strict=True)),
+        initial=_HEADER.size,
+    )
+    return doors, levels, lift

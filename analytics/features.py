@@ -142,6 +142,46 @@ def daily_values(readings: DayReadings) -> DayValues:
     return DayValues(_doors(readings.doors), _levels(readings.levels), _lift(readings), readings.faults)
 
 
+class FleetValues(Struct, frozen=True):
+    """The daily values of some lifts in one: for each record the number of its lift in `lift_ids`.
+
+    `faults` has a row for each day of a lift that had any: the number of the lift, the day, and how often each came.
+    """
+
+    lift_ids: Sequence[str]
+    doors: Records
+    levels: Records
+    lift: Records
+    of_doors: Ints
+    of_levels: Ints
+    of_lift: Ints
+    faults: Sequence[tuple[int, int, Mapping[str, int]]]
+
+    def of(self, lift_id: str) -> DayValues:
+        """Return the values of one of them."""
+        number = self.lift_ids.index(lift_id)
+        return DayValues(
+            self.doors[self.of_doors == number],
+            self.levels[self.of_levels == number],
+            self.lift[self.of_lift == number],
+            {day: codes for of, day, codes in self.faults if of == number},
+        )
+
+
+def together(lifts: Mapping[str, DayValues]) -> FleetValues:
+    """Return the values of some lifts in one."""
+    parts = list(lifts.values())
+    doors, levels, lift = (
+        (
+            np.concatenate([np.zeros(0, dtype=form), *(getattr(part, name) for part in parts)]),
+            np.repeat(np.arange(len(parts)), [len(getattr(part, name)) for part in parts]),
+        )
+        for name, form in (("doors", DOOR_RECORD), ("levels", LEVEL_RECORD), ("lift", LIFT_RECORD))
+    )
+    faults = [(number, day, codes) for number, part in enumerate(parts) for day, codes in part.faults.items()]
+    return FleetValues(list(lifts), doors[0], levels[0], lift[0], doors[1], levels[1], lift[1], faults)
+
+
 def joined_values(parts: Sequence[DayValues]) -> DayValues:
     """Return the values of all parts, which are of one lift and of different days, in order."""
     faults = {day: codes for part in parts for day, codes in part.faults.items()}

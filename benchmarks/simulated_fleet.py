@@ -34,6 +34,7 @@ from analytics.features import (
     TripReadings,
     daily_values,
     joined_values,
+    together,
 )
 from analytics.series import DailySeries, SeriesKey
 from ingest.clock import from_ms, to_ms
@@ -269,7 +270,7 @@ def _block(
     fleet: Sequence[LiftSpec], lives: dict[str, Life], since_ms: int, days: int
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     lifts = {spec.lift_id: lift_values(spec, lives[spec.lift_id], since_ms, UNTIL_MS) for spec in fleet}
-    series = series_of(lifts, from_ms(since_ms).date(), days)
+    series = series_of(together(lifts), from_ms(since_ms).date(), days)
     keys = _bytes([(key.lift_id, key.channel, key.floor, key.direction) for key in series.keys])
     return keys, series.values.astype(np.float32), series.counts.astype(np.uint16)
 

@@ -34,11 +34,13 @@ def rows(lift_id: str, of_days: DayValues) -> dict[tuple[str, int], bytes]:
 
 def kept_days(book: FeatureBook, lift_id: str = "L1") -> list[int]:
     found = book.values([lift_id], 0, 10**6)
-    return found[lift_id].lift["day"].tolist() if found else []
+    days: list[int] = found.lift["day"].tolist()
+    return days
 
 
 def test_a_new_book_holds_nothing_and_asks_for_nothing(book: FeatureBook) -> None:
-    assert book.values(["L1"], DAY, DAY) == {}
+    assert book.values(["L1"], DAY, DAY).lift_ids == []
+    assert kept_days(book) == []
     assert book.stale(DAY, limit=10) == []
     assert book.revision() == 0
 
@@ -48,22 +50,24 @@ def test_what_is_kept_comes_back_in_the_order_of_the_days(book: FeatureBook) -> 
     of_days = values(DAY, DAY + 1, closing_ms=3_141.5, faults=faults)
     book.keep(rows("L1", of_days), [])
     found = book.values(["L1", "L2"], DAY, DAY + 1)
-    assert set(found) == {"L1"}
-    assert (found["L1"].doors == of_days.doors).all()
-    assert (found["L1"].lift == of_days.lift).all()
-    assert found["L1"].faults == faults
+    assert found.lift_ids == ["L1"]
+    assert (found.of("L1").doors == of_days.doors).all()
+    assert (found.of("L1").lift == of_days.lift).all()
+    assert found.of("L1").faults == faults
 
 
 def test_only_the_days_and_lifts_that_are_asked_for_come_back(book: FeatureBook) -> None:
     book.keep(rows("L1", values(DAY, DAY + 1, DAY + 2)) | rows("L2", values(DAY)), [])
     found = book.values(["L1"], DAY + 1, DAY + 1)
-    assert {lift_id: of_lift.lift["day"].tolist() for lift_id, of_lift in found.items()} == {"L1": [DAY + 1]}
+    assert (found.lift_ids, found.lift["day"].tolist()) == (["L1"], [DAY + 1])
+    both = book.values(["L2", "L1"], DAY, DAY)
+    assert {lift_id: both.of(lift_id).doors["day"].tolist() for lift_id in both.lift_ids} == {"L1": [DAY], "L2": [DAY]}
 
 
 def test_a_day_that_is_computed_again_takes_the_place_of_the_one_before(book: FeatureBook) -> None:
     book.keep(rows("L1", values(DAY, closing_ms=3_000.0)), [])
     book.keep(rows("L1", values(DAY, closing_ms=3_500.0)), [])
-    assert book.values(["L1"], DAY, DAY)["L1"].doors["values"][0, 1] == pytest.approx(3_500.0)
+    assert book.values(["L1"], DAY, DAY).doors["values"][0, 1] == pytest.approx(3_500.0)
 
 
 def test_a_mark_stays_until_its_day_is_kept(book: FeatureBook) -> None:

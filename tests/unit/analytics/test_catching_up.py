@@ -69,10 +69,8 @@ def taken(store: MemoryTelemetryStore, book: FeatureBook, some: Sequence[Message
 
 
 def trips_of(book: FeatureBook, lift_id: str = "L1") -> dict[int, float]:
-    found = book.values([lift_id], 0, 10**6).get(lift_id)
-    return (
-        {} if found is None else dict(zip(found.lift["day"].tolist(), found.lift["values"][:, 5].tolist(), strict=True))
-    )
+    lift = book.values([lift_id], 0, 10**6).lift
+    return dict(zip(lift["day"].tolist(), lift["values"][:, 5].tolist(), strict=True))
 
 
 def a_simulated_lift() -> tuple[LiftSpec, list[Message]]:
@@ -111,7 +109,7 @@ def test_the_book_holds_what_the_simulator_s_columns_tell_without_messages(store
     spec, said = a_simulated_lift()
     taken(store, book, said)
     assert catch_up(book, store, LAST)
-    found = book.values([spec.lift_id], 0, LAST)[spec.lift_id]
+    found = book.values([spec.lift_id], 0, LAST).of(spec.lift_id)
     life = structs.replace(life_of(spec, UNTIL_MS), reboots=[])
     expected = lift_values(spec, life, UNTIL_MS - DAYS * DAY_MS, UNTIL_MS)
     assert same(found, expected)
@@ -182,7 +180,7 @@ def test_each_run_of_the_controller_but_the_first_of_a_day_is_a_reboot(store: Co
         [structs.replace(m, body=structs.replace(m.body, boot=b)) for m, b in zip(some, boots, strict=True)],
     )
     catch_up(book, store, LAST)
-    lift = book.values(["L1"], LAST, LAST)["L1"].lift
+    lift = book.values(["L1"], LAST, LAST).lift
     assert lift["values"][0, -1] == pytest.approx(2.0)
 
 
@@ -194,7 +192,7 @@ def test_what_a_message_does_not_say_is_no_value(store: Counting, book: FeatureB
     }
     taken(store, book, [Message("L1", kind, at_ms, at_ms, body) for kind, body in bodies.items()])
     catch_up(book, store, LAST)
-    found = book.values(["L1"], LAST, LAST)["L1"]
+    found = book.values(["L1"], LAST, LAST)
     assert found.doors["rear"].tolist() == [1, 1]
     assert np.isnan(found.doors["values"][:, 3:5]).all()
     assert found.levels["direction"].tolist() == [0, 0]

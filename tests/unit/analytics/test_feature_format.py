@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.feature_format import FORMAT, packed, unpacked
-from analytics.features import DOOR_RECORD, LEVEL_RECORD, LIFT_RECORD, DayValues, Records
+from analytics.features import DOOR_RECORD, LEVEL_RECORD, LIFT_RECORD, DayValues, Records, together
 
 DAYS = st.lists(st.integers(19_990, 20_010), max_size=20)
 
@@ -26,10 +26,10 @@ def test_what_is_packed_comes_back(
     values = DayValues(records(doors, DOOR_RECORD), records(levels, LEVEL_RECORD), records(lift, LIFT_RECORD), known)
     rows = packed(values)
     assert set(rows) == said
-    back = unpacked(sorted(rows.items()))
+    back = together({}) if not rows else unpacked(("L1", day, row) for day, row in sorted(rows.items()))
     for name in ("doors", "levels", "lift"):
         assert (getattr(back, name) == getattr(values, name)).all()
-    assert back.faults == known
+    assert {day: codes for _, day, codes in back.faults} == known
 
 
 def test_format_1_is_laid_out_as_it_was_when_the_first_days_were_kept() -> None:

@@ -25,6 +25,7 @@ from analytics.features import (
     MachineReadings,
     TripReadings,
     daily_values,
+    together,
 )
 
 DAY = 20_000
@@ -118,7 +119,7 @@ def columns(
         faults=faults or {},
         reboots=reboots or {},
     )
-    series = series_of({"L1": daily_values(readings)}, day_of(DAY), DAYS)
+    series = series_of(together({"L1": daily_values(readings)}), day_of(DAY), DAYS)
     rows = zip(series.keys, series.values, series.counts, strict=True)
     return {(key.channel, key.floor, key.direction): _known(values, counts) for key, values, counts in rows}
 
