@@ -26,13 +26,14 @@ from analytics.recurrence import repeat_repairs, repeated_faults
 from analytics.regimes import REGIMES, Regime, duties_of
 from analytics.reporting import Reports, reporting_findings
 from analytics.settings import AssessmentSettings
+from analytics.usage_reader import UsageReader
 from ingest.clock import from_ms, to_ms
 from ingest.fleet import Inspection, Visit, VisitKind
 from ingest.fleet_register import FleetRegister, RegisteredLift, UnknownLiftError
 from ingest.messages import Kind
 from ingest.telemetry_store import TelemetryStore
 
-__all__ = ["Assessment", "AssessmentSettings", "Reports"]
+__all__ = ["Assessment", "AssessmentSettings", "Reports", "Sources"]
 
 # Read before the window begins, so that a fault that is only said again inside it is not taken for a new one.
 _SAID_BEFORE = timedelta(days=1)
@@ -47,6 +48,21 @@ class _Known(Struct):
     occurrences: list[Occurrence]
 
 
+class Sources(Struct, frozen=True, kw_only=True):
+    """What an assessment asks besides register and store.
+
+    `failures` reads whole years of breakdowns, `usage` what counters showed, `daily` what daily values tell; `regimes`
+    say what lifts are owed, and `quality` knows which kinds of finding have been wrong too often to ring. None: its own
+    reader, the shipped regimes, or (of `daily` and `quality`) nobody is asked.
+    """
+
+    failures: FailureReader | None = None
+    usage: UsageReader | None = None
+    daily: Daily | None = None
+    quality: QualityReader | None = None
+    regimes: Mapping[str, Regime] | None = None
+
+
 class Assessment:
     """Assesses lifts as of any instant. Keeps nothing: the same data give the same findings."""
 
@@ -56,24 +72,19 @@ class Assessment:
         store: TelemetryStore,
         settings: AssessmentSettings | None = None,
         reports: Reports | None = None,
-        failures: FailureReader | None = None,
-        regimes: Mapping[str, Regime] = REGIMES,
-        daily: Daily | None = None,
-        quality: QualityReader | None = None,
+        sources: Sources | None = None,
     ) -> None:
-        """Read from `register`, `store` (of whole years: `failures`) and, of how lifts report, `reports`.
-
-        `settings` say how it is judged, `regimes` what lifts are owed; `daily` finds what daily values tell, and
-        `quality` knows which kinds of finding have been wrong too often to ring.
-        """
+        """Read from `register`, `store` and `sources` and, of how lifts report, `reports`; judge by `settings`."""
+        sources = sources or Sources()
         self._register = register
         self._store = store
         self._settings = settings or AssessmentSettings()
         self._reports = reports or Reports()
-        self._failures = failures or FailureReader(register, store)
-        self._regimes = regimes
-        self._daily = daily
-        self._quality = quality
+        self._failures = sources.failures or FailureReader(register, store)
+        self._usage = sources.usage or UsageReader(store)
+        self._daily = sources.daily
+        self._quality = sources.quality
+        self._regimes = sources.regimes or REGIMES
 
     def assess(self, as_of: datetime, lift_ids: Sequence[str] | None = None) -> list[Finding]:
         """Return the findings of the lifts (all where None) as of an instant, ordered by lift, kind and key.
@@ -92,6 +103,7 @@ class Assessment:
         findings += self._due(known, as_of)
         assessed = {item.lift.lift_id for item in known.lifts}
         findings += self._beside_the_fleet(assessed, as_of, known.lifts if lift_ids is None else None)
+        findings += self._usage.findings(assessed, known.visits, as_of)
         fleet_size = len(assessed) if lift_ids is None else len(self._register.profiles_of_lifts())
         if self._daily is not None:
             findings += self._daily.findings(as_of, lift_ids, known.visits if lift_ids is None else None)

@@ -57,6 +57,8 @@ class FindingKind(StrEnum):
     MAINTENANCE_OVERDUE = "maintenance-overdue"
     INSPECTION_DUE = "inspection-due"
     INSPECTION_OVERDUE = "inspection-overdue"
+    USAGE_DUE = "usage-due"
+    USAGE_OVERDUE = "usage-overdue"
     NO_VALID_CERTIFICATE = "no-valid-certificate"
     MESSAGES_MISSING = "messages-missing"
     FLOODING = "flooding"

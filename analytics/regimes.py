@@ -124,7 +124,8 @@ class _WrittenRegime(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class _Document(Struct, frozen=True, forbid_unknown_fields=True):
-    regimes: list[Any]
+    regimes: list[Any] = []
+    wear_budgets: Any = None  # may stand in the same file, see `wear_budgets`
 
 
 def load_regimes(file: Path | None = None) -> Mapping[str, Regime]:

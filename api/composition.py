@@ -22,7 +22,7 @@ from alerts.notifying import Notifying
 from alerts.rules import RuleBook
 from alerts.technician_register import TechnicianRegister
 from alerts.webhook_channel import WebhookChannel
-from analytics.assessment import Assessment, Reports
+from analytics.assessment import Assessment, Reports, Sources
 from analytics.daily import Daily, Judge
 from analytics.failure_reader import FailureReader
 from analytics.feature_book import FeatureBook
@@ -31,6 +31,8 @@ from analytics.findings import FindingBook
 from analytics.quality_reader import QualityReader
 from analytics.regimes import Regime, load_regimes
 from analytics.stale_days import StaleDays
+from analytics.usage_reader import UsageReader
+from analytics.wear_budgets import load_wear_budgets
 from api.settings import Settings, SettingsError
 from ingest.broker_publisher import Publisher
 from ingest.clock import Clock, monotonic_s
@@ -97,6 +99,7 @@ def open_parts(settings: Settings, clock: Clock) -> Parts:
         profiles = load_profiles(settings.profiles_dir)
         rules = RuleBook.load(settings.rules_file)
         regimes = load_regimes(settings.regimes_file)
+        budgets = load_wear_budgets(settings.regimes_file)
         contracts = load_contracts(settings.contracts_file)
         store = open_store(settings)
     except ValueError as error:
@@ -110,10 +113,12 @@ def open_parts(settings: Settings, clock: Clock) -> Parts:
     clocks = ControllerClocks(engine)
     failures = FailureReader(register, store)
     quality = QualityReader(FindingHistory(engine), register, failures, settings.quality)
+    usage = UsageReader(store, budgets)
     reports = Reports(gaps=ledger, floods=Floods(engine), clocks=clocks)
     features = FeatureBook(engine)
     features.renew()
     daily = Daily(features, store, register, DAILY_JUDGES)
+    sources = Sources(failures=failures, usage=usage, daily=daily, quality=quality, regimes=regimes)
     return Parts(
         settings=settings,
         clock=clock,
@@ -127,7 +132,7 @@ def open_parts(settings: Settings, clock: Clock) -> Parts:
         features=features,
         stale_days=StaleDays(features, clock),
         daily=daily,
-        assessment=Assessment(register, store, settings.assessment, reports, failures, regimes, daily, quality),
+        assessment=Assessment(register, store, settings.assessment, reports, sources),
         failures=failures,
         quality=quality,
         regimes=regimes,

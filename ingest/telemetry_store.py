@@ -97,6 +97,10 @@ class TelemetryStore(Protocol):
         """Return how many fault messages there are in [since, until): cheap, to see whether there are new ones."""
         ...
 
+    def last_counters(self, since: datetime, until: datetime, lift_id: str | None = None) -> dict[str, Message]:
+        """Return, by lift, the newest `counters` message in [since, until), of one lift or of all."""
+        ...
+
     def last_trip_at(self, lift_id: str, since: datetime, until: datetime) -> datetime | None:
         """Return when the lift's last trip in [since, until) was measured; None where it made none."""
         ...
@@ -271,6 +275,10 @@ class MemoryTelemetryStore:
     def fault_count(self, since: datetime, until: datetime) -> int:
         """See `TelemetryStore.fault_count`."""
         return len(self.faults(since, until))
+
+    def last_counters(self, since: datetime, until: datetime, lift_id: str | None = None) -> dict[str, Message]:
+        """See `TelemetryStore.last_counters`."""
+        return {message.lift_id: message for message in self._select(Kind.COUNTERS, since, until, lift_id)}
 
     def last_trip_at(self, lift_id: str, since: datetime, until: datetime) -> datetime | None:
         """See `TelemetryStore.last_trip_at`."""

@@ -186,6 +186,18 @@ class EmbeddedTelemetryStore:
         [(count,)] = self._rows(query, *key_bounds(since, until))
         return int(count)
 
+    def last_counters(self, since: datetime, until: datetime, lift_id: str | None = None) -> dict[str, Message]:
+        """See `TelemetryStore.last_counters`."""
+        # The newest of each lift is found in the key, one step a lift, however many messages there are.
+        query = (
+            f"{_SELECT[Kind.COUNTERS]} WHERE m.key_ns = (SELECT MAX(n.key_ns) FROM counters AS n"  # noqa: S608 - as above
+            " WHERE n.lift = l.number AND n.key_ns >= :start AND n.key_ns < :end)"
+            f"{'' if lift_id is None else ' AND l.lift_id = :lift_id'}"
+        )
+        start, end = key_bounds(since, until)
+        rows = self._rows(query, {"start": start, "end": end, "lift_id": lift_id})
+        return {row[0]: _message_of(Kind.COUNTERS, row) for row in rows}
+
     def last_trip_at(self, lift_id: str, since: datetime, until: datetime) -> datetime | None:
         """See `TelemetryStore.last_trip_at`."""
         query = (

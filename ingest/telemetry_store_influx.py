@@ -205,6 +205,13 @@ class InfluxTelemetryStore:
         rows = self._query(_select('COUNT("code") AS "count"', Kind.FAULT, *key_bounds(since, until), None))
         return int(rows[0]["count"]) if rows else 0
 
+    def last_counters(self, since: datetime, until: datetime, lift_id: str | None = None) -> dict[str, Message]:
+        """See `TelemetryStore.last_counters`."""
+        select = _select(_FIELDS[Kind.COUNTERS], Kind.COUNTERS, *key_bounds(since, until), lift_id)
+        rows = self._query(f'{select} GROUP BY "lift" ORDER BY time DESC LIMIT 1')
+        whole = {row["tags"].removeprefix("lift="): row for row in rows if _is_whole(Kind.COUNTERS, row)}
+        return {found: _message_of(found, Kind.COUNTERS, row) for found, row in whole.items()}
+
     def last_trip_at(self, lift_id: str, since: datetime, until: datetime) -> datetime | None:
         """See `TelemetryStore.last_trip_at`."""
         select = _select('"received_ms"', Kind.TRIP, *key_bounds(since, until), lift_id)

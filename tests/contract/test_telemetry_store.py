@@ -467,6 +467,22 @@ def test_the_last_trip_is_the_newest_in_the_window(store: TelemetryStore) -> Non
     assert store.last_trip_at("unknown", *ALWAYS) is None
 
 
+def test_the_last_counters_of_each_lift_are_the_newest_in_the_window(store: TelemetryStore) -> None:
+    said = [
+        sent(Counters(trips_total=10 * hour, running_h_total=0.5), T0_MS + hour * HOUR_MS, lift_id)
+        for hour in range(5)
+        for lift_id in ("A-1", "A-2")
+    ]
+    alone = sent(Counters(door_cycles_total=7), T0_MS - DAY_MS, "B")
+    store.write([*said, alone, trip(T0_MS + 9 * HOUR_MS)])
+
+    assert store.last_counters(*ALWAYS) == {"A-1": said[8], "A-2": said[9], "B": alone}
+    window = from_ms(T0_MS + HOUR_MS), from_ms(T0_MS + 3 * HOUR_MS)
+    assert store.last_counters(*window) == {"A-1": said[4], "A-2": said[5]}
+    assert store.last_counters(*window, "A-2") == {"A-2": said[5]}
+    assert store.last_counters(*ALWAYS, "unknown") == {}
+
+
 def test_an_empty_store_answers_every_question(store: TelemetryStore) -> None:
     store.ping()
     store.write([])
@@ -474,6 +490,7 @@ def test_an_empty_store_answers_every_question(store: TelemetryStore) -> None:
     assert store.latest_states() == {}
     assert store.faults(*ALWAYS) == []
     assert store.fault_count(*ALWAYS) == 0
+    assert store.last_counters(*ALWAYS) == {}
     assert read(store, Kind.DOOR) == []
 
 

@@ -29,7 +29,12 @@ def test_people_come_first_and_planning_last() -> None:
     at_once = {kind for kind, priority in of_kind.items() if priority == 1}
     people = {"entrapment", "passenger-alarm", "unregistered-lift-alarm"}
     assert at_once == {*people, "broker-away"}, "without a broker nobody's call is heard"
-    assert {kind for kind, priority in of_kind.items() if priority == 4} == {"maintenance-due", "inspection-due"}
+    assert {kind for kind, priority in of_kind.items() if priority == 4} == {
+        "maintenance-due",
+        "inspection-due",
+        "usage-due",
+        "usage-overdue",
+    }
 
 
 def test_a_rescue_arrives_in_30_minutes_and_a_repair_in_60() -> None:

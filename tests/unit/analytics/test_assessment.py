@@ -291,7 +291,7 @@ def test_every_kind_of_finding_can_be_found(fleet: Fleet) -> None:
     fleet.fault("L3", 1, 9, 16)
     reports = Reports(gaps=_Missing(), floods=_Missing(), clocks=_Missing())
     found = Assessment(fleet.register, fleet.store, reports=reports).assess(at(17))
-    assert {finding.kind for finding in found} == set(FindingKind) - _OF_A_FLEET_AND_A_YEAR
+    assert {finding.kind for finding in found} == set(FindingKind) - _OF_A_FLEET_AND_A_YEAR - _BY_USE
 
 
 def test_what_a_year_of_the_fleet_tells_is_found_of_one_lift_and_of_all_alike(fleet: Fleet) -> None:
@@ -308,7 +308,17 @@ def test_what_a_year_of_the_fleet_tells_is_found_of_one_lift_and_of_all_alike(fl
     assert [finding.value for finding in fleet.assess(365.9, ["L3"])] != [], "the day itself does not count yet"
 
 
+def test_what_is_due_by_use_is_found(fleet: Fleet) -> None:
+    fleet.lift("L1")
+    for day in range(60):
+        at_ms = to_ms(at(day + 0.5))
+        body = Counters(at=at_ms, door_cycles_total=2_960_000 + 600 * day)
+        fleet.store.write([Message("L1", Kind.COUNTERS, at_ms, at_ms, body)])
+    assert named(fleet.assess(50)) == named(fleet.assess(50, ["L1"])) == [("L1", "usage-due")]
+
+
 _OF_A_FLEET_AND_A_YEAR = {FindingKind.OFTEN_FAILING, FindingKind.WORSENING}
+_BY_USE = {FindingKind.USAGE_DUE, FindingKind.USAGE_OVERDUE}
 
 
 class _Missing:

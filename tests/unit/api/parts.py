@@ -18,7 +18,7 @@ from alerts.journal import Journal
 from alerts.notifying import Notifying
 from alerts.rules import RuleBook
 from alerts.technician_register import TechnicianRegister
-from analytics.assessment import Assessment
+from analytics.assessment import Assessment, Sources
 from analytics.failure_reader import FailureReader
 from analytics.finding_history import FindingHistory, note_findings
 from analytics.findings import FindingBook
@@ -163,7 +163,7 @@ def service_on(engine: Engine, clock: ManualClock, store: TelemetryStore) -> Ser
         cases=CaseDesk(journal, RuleBook.load()),
         technicians=TechnicianRegister(journal),
         findings=FindingBook(engine, note_findings),
-        assessment=Assessment(register, store, failures=failures, quality=quality),
+        assessment=Assessment(register, store, sources=Sources(failures=failures, quality=quality)),
         failures=failures,
         quality=quality,
         notifying=Notifying(engine, frozenset(CHANNELS)),
