@@ -16,6 +16,7 @@ from alerts.contracts import load_contracts
 from alerts.desk import Desk
 from alerts.dispatch import Dispatcher
 from alerts.journal import Journal
+from alerts.kpi_desk import KpiDesk
 from alerts.mail_channel import MailChannel
 from alerts.mqtt_channel import MqttChannel
 from alerts.notifying import Notifying
@@ -78,6 +79,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     journal: Journal
     desk: Desk
     cases: CaseDesk
+    kpis: KpiDesk
     technicians: TechnicianRegister
     rules: RuleBook
     notifying: Notifying
@@ -139,6 +141,7 @@ def open_parts(settings: Settings, clock: Clock) -> Parts:
         journal=journal,
         desk=Desk(journal, register, rules, settings.desk),
         cases=CaseDesk(journal, rules),
+        kpis=KpiDesk(journal),
         technicians=TechnicianRegister(journal),
         rules=rules,
         notifying=Notifying(engine, channels_of(settings), allows_private=settings.webhook_private),

@@ -125,6 +125,7 @@ class Serving:
             journal=parts.journal,
             desk=parts.desk,
             cases=parts.cases,
+            kpis=parts.kpis,
             technicians=parts.technicians,
             notifying=parts.notifying,
             findings=parts.findings,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from alerts.case_desk import CaseDesk
 from alerts.desk import Desk
 from alerts.journal import Journal
+from alerts.kpi_desk import KpiDesk
 from alerts.notifying import Notifying
 from alerts.technician_register import TechnicianRegister
 from analytics.assessment import Assessment
@@ -39,6 +40,7 @@ class Service:
     journal: Journal
     desk: Desk
     cases: CaseDesk
+    kpis: KpiDesk
     technicians: TechnicianRegister
     notifying: Notifying
     findings: FindingBook

@@ -1,17 +1,22 @@
-"""The plain pages: `/` shows what stands open, `/docs` describes the API. Everything is escaped, times are UTC."""
+"""The plain pages: `/` shows what stands open, `/kpis` the alert load, `/docs` describes the API.
+
+Everything is escaped, times are UTC.
+"""
 
 from datetime import datetime
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal
 
 import jinja2
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from msgspec import Struct
 
+from alerts.kpi_desk import TooManyAlertsError
 from alerts.work_orders import WorkOrder
+from api.console.kpis import By, kpi_page, span_words
 from api.console.overview import overview_of
-from api.problems import PROBLEM_TYPES
+from api.problems import PROBLEM_TYPES, invalid
 from api.routes.paging import ServiceParameter
 
 RELOAD_S = 10
@@ -56,7 +61,11 @@ def _templates() -> jinja2.Environment:
     )
     environment.filters["words"] = lambda slug: str(slug).replace("-", " ")
     environment.globals.update(
-        arrival_clock=arrival_clock, clock_time=clock_time, priority_words=PRIORITY_WORDS, reload_s=RELOAD_S
+        arrival_clock=arrival_clock,
+        clock_time=clock_time,
+        priority_words=PRIORITY_WORDS,
+        reload_s=RELOAD_S,
+        span_words=span_words,
     )
     return environment
 
@@ -68,6 +77,15 @@ _ENVIRONMENT = _templates()
 def show_overview(service: ServiceParameter) -> HTMLResponse:
     """Show what stands open: alerts, work orders, lifts, findings."""
     return _page("index.html", view=overview_of(service))
+
+
+@router.get("/kpis")
+def show_kpis(service: ServiceParameter, span: Literal["1d", "7d", "30d"] = "7d", by: By = "day") -> HTMLResponse:
+    """Show how well an operator can live with the alerts."""
+    try:
+        return _page("kpis.html", view=kpi_page(service, span, by))
+    except TooManyAlertsError as error:
+        raise invalid(at="query.span", detail=str(error)) from error
 
 
 @router.get("/docs")

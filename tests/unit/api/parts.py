@@ -15,6 +15,7 @@ from alerts.case_desk import CaseDesk
 from alerts.channels import CHANNELS
 from alerts.desk import Desk
 from alerts.journal import Journal
+from alerts.kpi_desk import KpiDesk
 from alerts.notifying import Notifying
 from alerts.rules import RuleBook
 from alerts.technician_register import TechnicianRegister
@@ -161,6 +162,7 @@ def service_on(engine: Engine, clock: ManualClock, store: TelemetryStore) -> Ser
         journal=journal,
         desk=Desk(journal, register, RuleBook.load()),
         cases=CaseDesk(journal, RuleBook.load()),
+        kpis=KpiDesk(journal),
         technicians=TechnicianRegister(journal),
         findings=FindingBook(engine, note_findings),
         assessment=Assessment(register, store, sources=Sources(failures=failures, quality=quality)),

@@ -204,7 +204,7 @@ def test_a_great_quarantine_is_counted_so_far_only(world: World) -> None:
     assert "In quarantine, last 24 h 1,000+" in page_of(world.client).text
 
 
-@pytest.mark.parametrize("path", ["/", "/docs"])
+@pytest.mark.parametrize("path", ["/", "/docs", "/kpis"])
 def test_a_page_loads_nothing_but_our_own_static_files(world: World, path: str) -> None:
     world.trap()
     page = page_of(world.client, path)
