@@ -27,8 +27,8 @@ lift_day = sa.Table(
     sa.Column("lift_id", sa.String(64), primary_key=True),
     sa.Column("day", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("revision", sa.BigInteger, nullable=False, index=True),
+    # Of some 1 KiB: in SQLite's tables without row numbers each would take a page and another of its own.
     sa.Column("features", sa.LargeBinary, nullable=False),
-    sqlite_with_rowid=False,  # the days of a lift lie side by side, which is how they are read
 )
 stale_day = sa.Table(
     "stale_day",

@@ -57,14 +57,14 @@ def fill(parts: Parts, lifts: int, days: int, until: datetime) -> None:
     rows = [sorted(packed(values).items()) for values in pools]
     book = FeatureBook(parts.engine)
     book.keep({(lift_ids[0], last): rows[0][-1][1]}, [])
-    for some in batched(range(1, lifts), 50):
-        with parts.engine.begin() as connection:
-            told = [
-                {"lift_id": lift_ids[number], "day": day, "revision": 1, "features": row}
-                for number in some
-                for day, row in rows[number % len(rows)]
-            ]
-            connection.execute(insert(lift_day), told)
+    for of_day in range(days):  # as the nights of a service would have filled it
+        for some in batched(range(1, lifts), 5_000):
+            with parts.engine.begin() as connection:
+                picked = [(lift_ids[number], *rows[number % len(rows)][of_day]) for number in some]
+                told = [
+                    {"lift_id": lift_id, "day": day, "revision": 1, "features": row} for lift_id, day, row in picked
+                ]
+                connection.execute(insert(lift_day), told)
     _fill_visits(parts, lift_ids, until, days)
     _fill_faults(parts, lift_ids, until)
 

@@ -23,7 +23,6 @@ def upgrade() -> None:
         sa.Column("day", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("revision", sa.BigInteger, nullable=False, index=True),
         sa.Column("features", sa.LargeBinary, nullable=False),
-        sqlite_with_rowid=False,
     )
     stale_day = op.create_table(
         "stale_day",
