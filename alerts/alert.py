@@ -39,6 +39,7 @@ class AlertKind(StrEnum):
     ALARM_EQUIPMENT_FAULT = "alarm-equipment-fault"
     FILTERED_ALARMS = "filtered-alarms"
     NOTIFICATION_FAILING = "notification-failing"
+    HANDOVER_UNCONFIRMED = "handover-unconfirmed"
 
 
 FINDING_KINDS: tuple[str, ...] = tuple(kind.value for kind in FindingKind)

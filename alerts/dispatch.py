@@ -10,6 +10,7 @@ from msgspec import Struct
 from sqlalchemy.engine import Engine
 
 from alerts.channels import Channel, Outcome, words_for
+from alerts.escalation import escalate
 from alerts.fan_out import ROWS_A_STEP, fan_out
 from alerts.lanes import Due, Lane, Lanes
 from alerts.outbox_end import remove_old
@@ -80,6 +81,7 @@ class Dispatcher:
         now = self._clock.now()
         while fan_out(self._engine, now) == ROWS_A_STEP and not self._stopping.is_set():
             pass
+        escalate(self._engine, now)
         remove_old(self._engine, now)
 
     def _serve(self, lane: Lane) -> int:

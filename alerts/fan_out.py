@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine, RowMapping
 
 from alerts import tables
+from alerts.escalation import begin
 from alerts.notification_tables import subscription
 from alerts.notifications import notify
 from alerts.subscriptions import Subscription, subscription_of
@@ -29,6 +30,7 @@ def fan_out(engine: Engine, now: datetime) -> int:
         rows = _taken(connection)
         subscriptions = _enabled(connection)
         places = _places(connection, {row["lift_id"] for row in rows}) if subscriptions else {}
+        begin(connection, rows, now)
         for row in rows:
             _notify_all(connection, row, subscriptions, places.get(row["lift_id"], (None, None)), now)
         done = tables.outbox.c.id.in_([row["id"] for row in rows])

@@ -55,3 +55,30 @@ notification = sa.Table(
     sa.UniqueConstraint("outbox_id", "subscription_id"),
     sa.Index(None, "subscription_id", "state", "next_at"),
 )
+# Who is told, step by step, of an alert that nobody has acknowledged.
+chain = sa.Table(
+    "chain",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.String(200), nullable=False),
+    sa.Column("priorities", sa.JSON, nullable=False),
+    sa.Column("steps", sa.JSON, nullable=False),
+    sa.Column("repeats", sa.Integer, nullable=False),
+    sa.Column("enabled", sa.Boolean, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("removed_at", Instant),
+)
+# How far a chain has come for one alert; `due_at` is when its next step is taken, NULL: it has ended.
+escalation = sa.Table(
+    "escalation",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("chain_id", sa.ForeignKey("chain.id"), nullable=False),
+    sa.Column("alert_id", sa.ForeignKey("alert.id"), nullable=False, index=True),
+    sa.Column("started_at", Instant, nullable=False),
+    sa.Column("due_at", Instant, index=True),
+    sa.Column("steps_taken", sa.Integer, nullable=False),
+    sa.Column("ended_at", Instant),
+    sa.Column("end_reason", sa.String(200)),
+    sa.UniqueConstraint("chain_id", "alert_id"),
+)

@@ -6,6 +6,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from alerts import tables
+from alerts.chains import ChainBook
+from alerts.escalation import Escalation, escalations
 from alerts.notifications import Notification, NotificationLog, notify
 from alerts.subscriptions import SubscriptionBook
 
@@ -21,7 +23,12 @@ class Notifying:
         self.channels = channels
         self.allows_private = allows_private
         self.subscriptions = SubscriptionBook(engine)
+        self.chains = ChainBook(engine)
         self.log = NotificationLog(engine)
+
+    def escalations(self, *, limit: int, before_id: int | None = None, **equal: int | None) -> list[Escalation]:
+        """Return how far chains have come for alerts, newest first; see `alerts.escalation.escalations`."""
+        return escalations(self._engine, limit=limit, before_id=before_id, **equal)
 
     def test(self, subscription_id: int, by: str, now: datetime) -> Notification:
         """Tell one subscription that this is a test, whatever it asked for.

@@ -28,11 +28,11 @@ def tell(
     work_order_id: int | None = None,
     priority: int | None = None,
     body: dict[str, Any] | None = None,
-) -> None:
+) -> int:
     """Write down that something happened that others have to be told.
 
     `topic` names what happened, as `alert.raised` or `work-order.assigned`; `body` is what JSON can hold, beside the
-    alert or the work order itself.
+    alert or the work order itself. Returns the id of its row.
     """
     row = {
         "topic": topic,
@@ -43,18 +43,20 @@ def tell(
         "priority": priority,
         "body": body or {},
     }
-    connection.execute(sa.insert(tables.outbox).values(row))
+    insert = sa.insert(tables.outbox).values(row).returning(tables.outbox.c.id)
+    outbox_id: int = connection.execute(insert).scalar_one()
+    return outbox_id
 
 
 def tell_alert(
     connection: Connection, what: str, at: datetime, alert: Alert, *, by: str | None = None, note: str | None = None
-) -> None:
-    """Write down that `alert.<what>` happened, with the alert as it then was."""
+) -> int:
+    """Write down that `alert.<what>` happened, with the alert as it then was; return the id of its row."""
     shown = msgspec.to_builtins(alert)
     shown["evidence"] = shown["evidence"][:EVIDENCE_MAX]
     body = {"alert": shown, "by": by, "note": note}
     order_id = alert.work_order_id
-    tell(
+    return tell(
         connection,
         f"alert.{what}",
         at,

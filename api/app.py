@@ -17,6 +17,7 @@ from api.problems import Problem, add_problem_handlers
 from api.routes import (
     alerts,
     cases,
+    chains,
     failures,
     findings,
     health,
@@ -28,6 +29,7 @@ from api.routes import (
     quality,
     quarantine,
     records,
+    shift,
     subscriptions,
     technicians,
     telemetry,
@@ -57,6 +59,8 @@ _ROUTERS = (
     webhooks.router,
     subscriptions.router,
     notifications.router,
+    chains.router,
+    shift.router,
 )
 
 

@@ -21,6 +21,7 @@ from alerts.mail_channel import MailChannel
 from alerts.mqtt_channel import MqttChannel
 from alerts.notifying import Notifying
 from alerts.rules import RuleBook
+from alerts.shift_log import ShiftLog
 from alerts.technician_register import TechnicianRegister
 from alerts.webhook_channel import WebhookChannel
 from analytics.assessment import Assessment, Reports, Sources
@@ -83,6 +84,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     technicians: TechnicianRegister
     rules: RuleBook
     notifying: Notifying
+    shift: ShiftLog
     profiles: dict[str, ControllerProfile]
 
     def close(self) -> None:
@@ -144,6 +146,7 @@ def open_parts(settings: Settings, clock: Clock) -> Parts:
         kpis=KpiDesk(journal),
         technicians=TechnicianRegister(journal),
         rules=rules,
+        shift=ShiftLog(journal, rules),
         notifying=Notifying(engine, channels_of(settings), allows_private=settings.webhook_private),
         profiles=profiles,
     )

@@ -128,6 +128,7 @@ class Serving:
             kpis=parts.kpis,
             technicians=parts.technicians,
             notifying=parts.notifying,
+            shift=parts.shift,
             findings=parts.findings,
             assessment=parts.assessment,
             failures=parts.failures,
@@ -171,6 +172,7 @@ class Serving:
             now = self._parts.clock.now()
             with self._put_off("watch"):
                 self._parts.desk.watch(now, self._ingesting.broker.connected_since())
+                self._parts.shift.watch(now)
                 self._parts.desk.report(self._ingesting.conditions(now), self._parts.settings.mqtt_client_id, now)
             self._stopping.wait(WATCH_EVERY_S)
 

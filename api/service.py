@@ -8,6 +8,7 @@ from alerts.desk import Desk
 from alerts.journal import Journal
 from alerts.kpi_desk import KpiDesk
 from alerts.notifying import Notifying
+from alerts.shift_log import ShiftLog
 from alerts.technician_register import TechnicianRegister
 from analytics.assessment import Assessment
 from analytics.failure_reader import FailureReader
@@ -43,6 +44,7 @@ class Service:
     kpis: KpiDesk
     technicians: TechnicianRegister
     notifying: Notifying
+    shift: ShiftLog
     findings: FindingBook
     assessment: Assessment
     failures: FailureReader

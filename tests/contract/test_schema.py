@@ -24,6 +24,7 @@ TABLE_MODULES = (
     "alerts.journal",
     "alerts.order_tables",
     "alerts.notification_tables",
+    "alerts.shift_tables",
 )
 
 

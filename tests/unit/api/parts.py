@@ -18,6 +18,7 @@ from alerts.journal import Journal
 from alerts.kpi_desk import KpiDesk
 from alerts.notifying import Notifying
 from alerts.rules import RuleBook
+from alerts.shift_log import ShiftLog
 from alerts.technician_register import TechnicianRegister
 from analytics.assessment import Assessment, Sources
 from analytics.failure_reader import FailureReader
@@ -168,6 +169,7 @@ def service_on(engine: Engine, clock: ManualClock, store: TelemetryStore) -> Ser
         assessment=Assessment(register, store, sources=Sources(failures=failures, quality=quality)),
         failures=failures,
         quality=quality,
+        shift=ShiftLog(journal, RuleBook.load()),
         notifying=Notifying(engine, frozenset(CHANNELS)),
         regimes=REGIMES,
         profiles=profiles,
