@@ -19,6 +19,7 @@ from api.routes import (
     cases,
     chains,
     failures,
+    features,
     findings,
     health,
     kpis,
@@ -44,6 +45,7 @@ _SUMMARY = "Lift (elevator) monitoring: lifts, telemetry, findings, alerts and w
 _ROUTERS = (
     lifts.router,
     telemetry.router,
+    features.router,
     ledger.router,
     findings.router,
     failures.router,

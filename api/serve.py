@@ -130,6 +130,7 @@ class Serving:
             notifying=parts.notifying,
             shift=parts.shift,
             findings=parts.findings,
+            features=parts.features,
             assessment=parts.assessment,
             failures=parts.failures,
             quality=parts.quality,

@@ -12,6 +12,7 @@ from alerts.shift_log import ShiftLog
 from alerts.technician_register import TechnicianRegister
 from analytics.assessment import Assessment
 from analytics.failure_reader import FailureReader
+from analytics.feature_book import FeatureBook
 from analytics.findings import FindingBook
 from analytics.quality_reader import QualityReader
 from analytics.regimes import Regime
@@ -46,6 +47,7 @@ class Service:
     notifying: Notifying
     shift: ShiftLog
     findings: FindingBook
+    features: FeatureBook
     assessment: Assessment
     failures: FailureReader
     quality: QualityReader

@@ -21,7 +21,9 @@ from alerts.rules import RuleBook
 from alerts.shift_log import ShiftLog
 from alerts.technician_register import TechnicianRegister
 from analytics.assessment import Assessment, Sources
+from analytics.catching_up import catch_up
 from analytics.failure_reader import FailureReader
+from analytics.feature_book import FeatureBook
 from analytics.finding_history import FindingHistory, note_findings
 from analytics.findings import FindingBook
 from analytics.quality_reader import QualityReader
@@ -124,6 +126,11 @@ class World:
     def register(self, *lift_ids: str, **fields: Any) -> None:
         self.service.register.register([Lift(lift_id=lift_id, **fields) for lift_id in lift_ids], NOON)
 
+    def compute_days(self, lift_id: str, days: range) -> None:
+        """Compute the daily values of days of a lift, as the night after them does."""
+        self.service.features.mark({(lift_id, day) for day in days})
+        catch_up(self.service.features, self.service.store, days[-1])
+
     def say(self, lift_id: str, kind: Kind, body: Body, *, at_s: float = 0, late: bool = False) -> Message:
         """Let a lift say something `at_s` after noon, as the ingest worker would take it."""
         said_ms = to_ms(NOON + timedelta(seconds=at_s))
@@ -168,6 +175,7 @@ def service_on(engine: Engine, clock: ManualClock, store: TelemetryStore) -> Ser
         findings=FindingBook(engine, note_findings),
         assessment=Assessment(register, store, sources=Sources(failures=failures, quality=quality)),
         failures=failures,
+        features=FeatureBook(engine),
         quality=quality,
         shift=ShiftLog(journal, RuleBook.load()),
         notifying=Notifying(engine, frozenset(CHANNELS)),
