@@ -7,7 +7,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 TRIALS ?= 100
 SEED ?= 1
 
-.PHONY: help setup setup-dev run test chaos check lint types imports format clean bench-ingest bench-latency bench-outage bench-simulator bench-assessment
+.PHONY: help setup setup-dev run test chaos check lint types imports format clean bench-ingest bench-latency bench-outage bench-simulator bench-assessment bench-drift bench-wear
 
 help: ## what can be made here
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "%-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,12 @@ bench-latency: setup-dev ## how soon an entrapment is seen while 10,000 lifts sp
 
 bench-outage: setup-dev ## what ten minutes without the telemetry store cost
 	$(BIN)/python -m benchmarks.outage
+
+bench-drift: setup-dev ## how late a ramp is found, against a detector that knows it; and how often nothing is
+	$(BIN)/python -m benchmarks.drift_ramps
+
+bench-wear: setup-dev ## how much of the wear of a simulated fleet is found a week ahead, and how much else
+	$(BIN)/python -m benchmarks.wear_found
 
 bench-simulator: setup-dev ## how fast simulated years are written, and what 10,000 live lifts cost
 	$(BIN)/python -m benchmarks.simulator_history --lifts 100 --days 91

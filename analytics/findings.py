@@ -53,6 +53,7 @@ class FindingKind(StrEnum):
     REPEAT_BREAKDOWNS = "repeat-breakdowns"
     OFTEN_FAILING = "often-failing"
     WORSENING = "worsening"
+    DRIFT = "drift"
     MAINTENANCE_DUE = "maintenance-due"
     MAINTENANCE_OVERDUE = "maintenance-overdue"
     INSPECTION_DUE = "inspection-due"

@@ -26,6 +26,7 @@ from alerts.technician_register import TechnicianRegister
 from alerts.webhook_channel import WebhookChannel
 from analytics.assessment import Assessment, Reports, Sources
 from analytics.daily import Daily, Judge
+from analytics.drift_findings import drift_judge
 from analytics.failure_reader import FailureReader
 from analytics.feature_book import FeatureBook
 from analytics.finding_history import FindingHistory, note_findings
@@ -54,7 +55,7 @@ from ingest.telemetry_store_influx import InfluxTelemetryStore
 
 MIGRATIONS = [Path(room.__path__[0]) / "migrations" / "versions" for room in (ingest, analytics, alerts)]
 # What is asked of each block of lifts once a day.
-DAILY_JUDGES: tuple[Judge, ...] = ()
+DAILY_JUDGES: tuple[Judge, ...] = (drift_judge,)
 _SQLITE = "sqlite:///"
 
 

@@ -291,7 +291,8 @@ def test_every_kind_of_finding_can_be_found(fleet: Fleet) -> None:
     fleet.fault("L3", 1, 9, 16)
     reports = Reports(gaps=_Missing(), floods=_Missing(), clocks=_Missing())
     found = Assessment(fleet.register, fleet.store, reports=reports).assess(at(17))
-    assert {finding.kind for finding in found} == set(FindingKind) - _OF_A_FLEET_AND_A_YEAR - _BY_USE
+    usual = set(FindingKind) - _OF_A_FLEET_AND_A_YEAR - _BY_USE - _OF_DAILY_VALUES
+    assert {finding.kind for finding in found} == usual
 
 
 def test_what_a_year_of_the_fleet_tells_is_found_of_one_lift_and_of_all_alike(fleet: Fleet) -> None:
@@ -319,6 +320,7 @@ def test_what_is_due_by_use_is_found(fleet: Fleet) -> None:
 
 _OF_A_FLEET_AND_A_YEAR = {FindingKind.OFTEN_FAILING, FindingKind.WORSENING}
 _BY_USE = {FindingKind.USAGE_DUE, FindingKind.USAGE_OVERDUE}
+_OF_DAILY_VALUES = {FindingKind.DRIFT}
 
 
 class _Missing:

@@ -1,0 +1,75 @@
+"""What is normal for a series of daily values: level and spread, and the values without odd days. Pure numpy."""
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+# The median absolute deviation of a normal variable is the 0.6745th part of its standard deviation.
+_MAD_TO_SIGMA = 1.4826
+BASELINE_DAYS = 60
+# A day this many standard deviations off the running level is odd (0.05 % of normal days are). Alone it says nothing
+# and is left out; a second one on the same side is believed, up to this bound.
+_ODD_SIGMA = 3.5
+# How fast the running level follows; what of a day's distance from it is left on the next day, where that is unknown.
+_FOLLOW, _PERSISTS = 0.15, 0.5
+
+
+class Baseline(Struct, frozen=True):
+    """Series in units of their own normal spread around their own normal level.
+
+    `values` (series, days) has no gaps: where `known` is false it holds the running level, which says nothing new.
+    `centre` and `scale` (series,) turn them back: `centre + scale * values`. NaN where a series has too few days.
+    """
+
+    values: Floats
+    known: Flags
+    centre: Floats
+    scale: Floats
+
+
+def normal(values: Floats) -> tuple[Floats, Floats]:
+    """Return median and scaled median absolute deviation of the first `BASELINE_DAYS` known days of each series."""
+    is_known = np.isfinite(values)
+    first = np.where(is_known & (np.cumsum(is_known, axis=1) <= BASELINE_DAYS), values, np.nan)
+    centre = _median(first)
+    return centre, _MAD_TO_SIGMA * _median(np.abs(first - centre[:, None]))
+
+
+def _median(values: Floats) -> Floats:
+    """Return the median of each row without its NaN; NaN of a row that has nothing else."""
+    ordered = np.sort(values, axis=1)  # NaN last
+    count = np.isfinite(values).sum(axis=1)
+    rows = np.arange(len(values))
+    low, high = (
+        ordered[rows, np.maximum((count - 1) // 2, 0)],
+        ordered[rows, np.minimum(count // 2, values.shape[1] - 1)],
+    )
+    return np.where(count > 0, (low + high) / 2, np.nan)
+
+
+def baseline(values: Floats, scale_min: Floats) -> Baseline:
+    """Return series (series, days; NaN where a day has no value) against their own normal.
+
+    `scale_min` (series,) is the spread below which differences mean nothing, in the unit of the values: it stands in
+    for that of a series which is the same on most days.
+    """
+    centre, scale = normal(values)
+    scale = np.maximum(scale, scale_min)
+    scaled = ((values - centre[:, None]) / scale[:, None]).T
+    level, odd, last = (np.zeros(len(values)) for _ in range(3))
+    clean, known = np.empty_like(scaled), np.empty(scaled.shape, dtype=np.bool_)
+    for day, value in enumerate(scaled):
+        off = value - level
+        is_known = np.isfinite(off)
+        off = np.where(is_known, off, 0.0)
+        side = np.where(np.abs(off) > _ODD_SIGMA, np.sign(off), 0.0)
+        is_believed = is_known & ((side == 0) | (side == odd))
+        odd = np.where(is_known, side, odd)
+        step = np.where(is_believed, np.clip(off, -_ODD_SIGMA, _ODD_SIGMA), 0.0)
+        last = np.where(is_believed, level + step, level + _PERSISTS * (last - level))
+        clean[day], known[day] = last, is_believed
+        level = level + _FOLLOW * step
+    return Baseline(np.ascontiguousarray(clean.T), np.ascontiguousarray(known.T), centre, scale)

@@ -1,0 +1,131 @@
+"""A part that wears, as a finding: what, since when, how fast, until when, and where a mechanic looks first. Pure."""
+
+import math
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from analytics.findings import EVIDENCE_MAX, Finding, FindingKind
+from analytics.trends import Trend, days_until, theil_sen
+from analytics.wear_channels import PARTS, REAR, WearChannel
+from analytics.wear_parts import Hit, Part
+
+# How sure a drift is whose evidence is just at the threshold, in logarithms of odds: 85 %, the precision that is asked
+# of alerts there; more evidence adds up as logarithms of likelihoods do.
+_LOG_ODDS_AT_THRESHOLD = 1.73
+_CONFIDENCE_MAX = 0.99
+_LONG_DAYS = 730
+_FEW_DAYS = 45
+
+
+def drift_finding(lift_id: str, part: Part, first_day: date, found_at: datetime, as_of: datetime) -> Finding:
+    """Return the finding of one part."""
+    hit = part.leading
+    trend = theil_sen(hit.sign * hit.values[hit.drift.since :])
+    limit = limit_of(hit)
+    left = _left(hit, limit, trend)
+    return Finding(
+        lift_id=lift_id,
+        kind=FindingKind.DRIFT,
+        channel=hit.key.channel,
+        component=part.component,
+        floor=part.floor,
+        as_of=as_of,
+        found_at=found_at,
+        value=hit.now,
+        limit=limit,
+        days_left=left[0],
+        confidence=_confidence(hit.drift.score),
+        reason=_reason(part, first_day, trend, limit, left),
+        evidence=[_evidence(each, first_day) for each in part.hits[:EVIDENCE_MAX]],
+    )
+
+
+def limit_of(hit: Hit) -> float:
+    """Return the level at which the channel needs a person, as it is read."""
+    channel, centre = hit.channel, hit.sign * hit.drift.centre
+    if channel.at is not None:
+        return hit.sign * channel.at
+    more = channel.own_more if channel.own_more is not None else (channel.own_part or 0.0) * abs(centre)
+    return centre + hit.sign * more
+
+
+def _left(hit: Hit, limit: float, trend: Trend | None) -> tuple[float | None, float | None, float | None]:
+    """Return the days until the limit, at the earliest and at the latest; None where it is not on its way there."""
+    if trend is None or trend.slope * hit.sign <= 0:
+        return None, None, None
+    fast, slow = (trend.high, trend.low) if hit.sign > 0 else (trend.low, trend.high)
+    middle, early = days_until(hit.now, limit, trend.slope), days_until(hit.now, limit, fast)
+    late = days_until(hit.now, limit, slow) if slow * hit.sign > 0 else None
+    return _bounded(middle), _bounded(early), _bounded(late)
+
+
+def _bounded(days: float | None) -> float | None:
+    return None if days is None or days > _LONG_DAYS else round(days, 1)
+
+
+def _confidence(score: float) -> float:
+    return round(min(1 / (1 + math.exp(-(_LOG_ODDS_AT_THRESHOLD + score))), _CONFIDENCE_MAX), 3)
+
+
+def _reason(
+    part: Part,
+    first_day: date,
+    trend: Trend | None,
+    limit: float,
+    left: tuple[float | None, float | None, float | None],
+) -> str:
+    hit = part.leading
+    name, advice = PARTS[part.component.removeprefix(REAR)]
+    rear = " (rear door)" if part.component.startswith(REAR) else ""
+    since = first_day + timedelta(days=hit.drift.since)
+    normal = hit.sign * hit.drift.centre
+    text = (
+        f"{name.format(floor=part.floor)}{rear} {hit.channel.says}: {_said(hit.now, hit.channel)}, normal is "
+        f"{_said(normal, hit.channel)}, since about {since}"
+    )
+    if trend is not None and trend.slope * hit.sign > 0:
+        text += f", by {_said(trend.slope, hit.channel, more=1)} a day"
+    text += f"; {_until(hit, limit, left)} ({hit.channel.source})."
+    also = sorted({each.channel.says for each in part.hits} - {hit.channel.says})
+    return text + (f" It also {', '.join(also)}." if also else "") + f" {advice}"
+
+
+def _until(hit: Hit, limit: float, left: tuple[float | None, float | None, float | None]) -> str:
+    where = f"the limit of {_said(limit, hit.channel)}"
+    if (hit.now - limit) * hit.sign >= 0:
+        return f"{where} is passed"
+    days, early, late = left
+    if days is None:
+        return f"{where} is more than two years away at this rate"
+    until = f"to {_time(late)}" if late is not None else "or later"
+    return f"{where} in about {_time(days)} ({_time(early if early is not None else days)} {until})"
+
+
+def _time(days: float) -> str:
+    return f"{max(days, 0):.0f} days" if days < _FEW_DAYS else f"{days / 7:.0f} weeks"
+
+
+def _said(value: float, channel: WearChannel, more: int = 0) -> str:
+    return f"{value:,.{channel.digits + more}f} {channel.unit}"
+
+
+def _evidence(hit: Hit, first_day: date) -> dict[str, Any]:
+    trend = theil_sen(hit.sign * hit.values[hit.drift.since :])
+    limit = limit_of(hit)
+    left = _left(hit, limit, trend)
+    return {
+        "kind": "drift",
+        "channel": hit.key.channel,
+        "floor": hit.key.floor,
+        "direction": hit.key.direction,
+        "since": (first_day + timedelta(days=hit.drift.since)).isoformat(),
+        "normal": round(hit.sign * hit.drift.centre, 3),
+        "now": round(hit.now, 3),
+        "limit": round(limit, 3),
+        "slope_per_day": None if trend is None else round(trend.slope, 4),
+        "slope_per_day_low": None if trend is None else round(trend.low, 4),
+        "slope_per_day_high": None if trend is None else round(trend.high, 4),
+        "days_left_early": left[1],
+        "days_left_late": left[2],
+        "log_likelihood_above_threshold": round(hit.drift.score, 2),
+    }
