@@ -50,7 +50,7 @@ class _Known(Struct, frozen=True):
     """What was found of a block, and of what it was found."""
 
     lift_ids: tuple[str, ...]
-    visits: tuple[Visit, ...]
+    visits: int  # a hash: years of visits are not held for it
     revisions: tuple[int, ...]
     findings: list[Finding]
 
@@ -114,17 +114,22 @@ class Daily:
     ) -> list[Finding]:
         lift_ids = tuple(lift.lift_id for lift in lifts)
         own = tuple(visit for lift_id in lift_ids for visit in visits.get(lift_id, ()))
+        of_visits = hash(own)
         with self._lock:
             revisions = tuple(self._changed.get(lift_id, 0) for lift_id in lift_ids)
             of_day = self._known.get((day, lift_ids[0]))
             before = of_day or self._known.get((day - 1, lift_ids[0]))
-        if of_day is not None and (of_day.lift_ids, of_day.visits, of_day.revisions) == (lift_ids, own, revisions):
+        if of_day is not None and (of_day.lift_ids, of_day.visits, of_day.revisions) == (
+            lift_ids,
+            of_visits,
+            revisions,
+        ):
             return of_day.findings
         if is_behind and before is not None and before.lift_ids == lift_ids:
             return before.findings
         findings = self._judged(lifts, own, day)
         with self._lock:
-            self._known[day, lift_ids[0]] = _Known(lift_ids, own, revisions, findings)
+            self._known[day, lift_ids[0]] = _Known(lift_ids, of_visits, revisions, findings)
             self._known.move_to_end((day, lift_ids[0]))
             while len(self._known) > BLOCKS_REMEMBERED:
                 self._known.popitem(last=False)

@@ -180,15 +180,20 @@ class Serving:
     def _assess(self) -> None:
         """Assess again and again, on a thread of its own: a telemetry store that hangs must not delay the watch."""
         while not self._stopping.is_set():
-            try:
-                with self._put_off("assessment"):
-                    self.assess()
-            except Exception:  # a mistake in an assessment must not end the lane of the alarms
-                log.exception("assessment-failed")
-                self._assessment_failed = True
-            else:
-                self._assessment_failed = False
+            # Each by itself: a day of one lift that cannot be computed must not keep the fleet from being assessed.
+            done = [self._done("daily-values", self.compute_days), self._done("assessment", self.assess)]
+            self._assessment_failed = not all(done)
             self._stopping.wait(self._parts.settings.assess_every_s)
+
+    def _done(self, what: str, step: Callable[[], None]) -> bool:
+        """Do a step of the assessment; False where it failed: a mistake there must not end the lane of the alarms."""
+        try:
+            with self._put_off(what):
+                step()
+        except Exception:
+            log.exception("failed", what=what)
+            return False
+        return True
 
     @contextlib.contextmanager
     def _put_off(self, what: str) -> Iterator[None]:
@@ -197,10 +202,14 @@ class Serving:
         except (StoreUnavailableError, *DATABASE_AWAY) as error:
             log.warning("put-off", what=what, error=str(error))
 
+    def compute_days(self) -> None:
+        """Compute daily values of days that are over, for as long as the assessment can wait."""
+        time_for_it = self._while(CATCH_UP_SHARE * self._parts.settings.assess_every_s)
+        self._parts.daily.catch_up(self._parts.clock.now(), time_for_it)
+
     def assess(self) -> None:
         """Assess the fleet as of now and hand the findings to the desk."""
         as_of = self._parts.clock.now()
-        self._parts.daily.catch_up(as_of, self._while(CATCH_UP_SHARE * self._parts.settings.assess_every_s))
         findings = self._parts.assessment.assess(as_of)
         self._parts.findings.replace(findings, as_of)
         self._parts.desk.apply(findings, as_of)

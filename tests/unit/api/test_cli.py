@@ -195,3 +195,15 @@ def test_a_window_without_offset_is_refused_by_its_name(liftwatch: Command) -> N
     refused = liftwatch("quarantine", "replay", "--since", "2014-06-30")
     assert refused.exit_code == 2
     assert "--since 2014-06-30" in refused.stderr
+
+
+def test_an_imported_history_has_its_daily_values_once_it_is_assessed(liftwatch: Command, tmp_path: Path) -> None:
+    liftwatch("import", str(Path("tests/data/history/small")))
+    database = tmp_path / "data" / "liftwatch.sqlite"
+    with closing(sqlite3.connect(database)) as connection:
+        marked = connection.execute("SELECT lift_id, day FROM stale_day").fetchall()
+    assert marked
+    liftwatch("assess")
+    with closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("SELECT COUNT(*) FROM stale_day").fetchone() == (0,)
+        assert connection.execute("SELECT lift_id, day FROM lift_day").fetchall() == marked
