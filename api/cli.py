@@ -11,6 +11,7 @@ import msgspec
 import structlog
 import typer
 
+from api.backtesting import days_in, known_rule, past_intake, plan_of, read_past, run_backtest, run_rule
 from api.composition import MIGRATIONS, Parts, history_intake, make_replay, open_parts
 from api.demo import DemoOptions, run_demo
 from api.ledger_view import ledger_lines, ledger_view
@@ -203,6 +204,51 @@ def assess(
     for finding in findings:
         sys.stdout.write(f"{finding.lift_id}  {finding.kind.value}  {finding.reason}\n")
     _tell(f"{len(findings)} findings")
+
+
+@app.command("backtest")
+def backtest_(
+    folder: Annotated[Path, typer.Argument(metavar="HISTORY", help="A folder with lifts.csv, faults.csv, ...")],
+    config: Config = None,
+    horizon: Annotated[list[int] | None, typer.Option(min=1, max=365, help="Days ahead; 7 and 30.")] = None,
+    since: Annotated[
+        str | None, typer.Option("--from", help="The first origin; 90 days after the first record.")
+    ] = None,
+    until: Annotated[str | None, typer.Option("--to", help="The last origin at most; the end of the history.")] = None,
+    every: Annotated[str, typer.Option(help="The step from origin to origin, in days.")] = "7d",
+    out: Annotated[Path | None, typer.Option(help="Where to write the predictions (CSV).")] = None,
+    rule: Annotated[
+        str | None, typer.Option(help="repeated-fault or repeat-repair: what it would have raised.")
+    ] = None,
+) -> None:
+    """Predictions as of past days from what was known then, scored; or the alerts that a rule would have raised."""
+    settings = _settings(config)
+    days = horizon or [7, 30]
+    try:
+        step = days_in(every)
+        kind = None if rule is None else known_rule(rule)
+        past = read_past(folder, past_intake(settings), _tell)
+        plan = plan_of(past, _origin(since, "--from"), _origin(until, "--to"), step, [float(one) for one in days])
+    except HistoryError as error:
+        _tell(str(error))
+        raise typer.Exit(1) from error
+    except ValueError as error:
+        _tell(str(error))
+        raise typer.Exit(EXIT_USAGE) from error
+    if kind is not None:
+        run_rule(past, kind, plan, _say)
+    else:
+        run_backtest(past, plan, out, _say)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+
+
+def _origin(text: str | None, option: str) -> datetime | None:
+    if text is None:
+        return None
+    return _instant(f"{text}T00:00:00Z" if len(text) == len("2026-06-30") else text, option)
 
 
 def _instant(text: str, option: str = "--as-of") -> datetime:

@@ -23,7 +23,7 @@ DOORS = {
     "jinja2": ("api",),
     "prometheus_client": ("api",),
     "typer": ("api.cli", "simulator.cli"),
-    "sklearn": (),
+    "sklearn": ("analytics.risk_fit",),
 }
 
 

@@ -1,0 +1,207 @@
+"""Models of risk, fitted to the history of a fleet: the only place with scikit-learn.
+
+What comes out are arrays (`risk_model`): predicting needs no scikit-learn, and a stored model no trust in code.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.linear_model import LogisticRegression, PoissonRegressor
+
+from analytics.outage_history import Floats, Ints, OutageHistory
+from analytics.risk_frame import RiskFrame, frame_of
+from analytics.risk_model import (
+    HoldOut,
+    HorizonModel,
+    Linear,
+    Trees,
+    blended,
+    by_parts,
+    columns_of,
+    with_column,
+)
+from analytics.scoring import brier_skill, calibration_error, threshold_for
+
+# Origins of training rows: the last 60 of every sixth day. With 600 lifts that is a year and 36,000 rows.
+STEP_DAYS, ORIGINS_MAX, ROWS_MAX = 6.0, 60, 40_000
+# The first two months of a log teach nothing: rates are not known yet.
+WARM_DAYS = 60.0
+# A model needs this much, or the rates stand alone.
+ORIGINS_MIN, ROWS_MIN, OUTCOMES_MIN = 8, 1_000, 150
+# A label over whose window the log paused for longer is none.
+_PAUSED_DAYS, _PAUSED_SHARE = 0.3, 0.05
+_HELD_OUT_SHARE = 0.25
+# The first that is no worse than the rates alone (0) on days that it had not seen.
+_WEIGHTS = (1.0, 0.5, 0.0)
+PRECISION_MIN, ALARMS_MIN = 0.85, 30
+_TREES: dict[str, Any] = {
+    "learning_rate": 0.05,
+    "max_iter": 60,
+    "max_leaf_nodes": 6,
+    "min_samples_leaf": 200,
+    "l2_regularization": 30.0,
+    "max_bins": 64,
+    "max_features": 0.5,
+    "random_state": 0,
+    "early_stopping": False,
+}
+_LOGISTIC_C, _POISSON_ALPHA = 0.01, 0.01
+
+_Parts = tuple[Linear, Trees, Linear, Trees]
+
+
+class _Rows(Struct, frozen=True):
+    """Training rows: `columns` of `risk_model.columns_of`, the expected numbers of the rates, what came, whose."""
+
+    columns: Floats
+    rates: Floats
+    rates_probability: Floats
+    count: Ints
+    lift: Ints
+
+    @property
+    def outcome(self) -> Floats:
+        return (self.count > 0).astype(np.float64)
+
+
+class FrameBook:
+    """Frames of one history by day, made once; a frame knows nothing of later, so they serve every later origin."""
+
+    def __init__(self, history: OutageHistory) -> None:
+        """Take frames from `history`."""
+        self.history = history
+        self.pauses = history.pauses()
+        self._frames: dict[float, RiskFrame] = {}
+
+    def at(self, day: float) -> RiskFrame:
+        """Return the frame as of `day`."""
+        if day not in self._frames:
+            self._frames[day] = frame_of(self.history, day)
+        return self._frames[day]
+
+
+def fit(book: FrameBook, day: float, horizon_days: float) -> HorizonModel | None:
+    """Return a model for predictions from `day` on; None where there is too little to fit one, or it does no better.
+
+    A gap of at least the horizon lies between the last label and `day`: the labels of the last training rows end one
+    horizon before it. The model's say is chosen, and its scores are made, on the last quarter of the training days by a
+    model that was fitted to those before them with the same gap.
+    """
+    origins = origins_before(book, day, horizon_days)
+    if len(origins) < ORIGINS_MIN:
+        return None
+    late = origins[-max(round(len(origins) * _HELD_OUT_SHARE), 2) :]
+    early = [origin for origin in origins if origin + 2.0 * horizon_days <= late[0]]
+    first, whole = _rows(book, early, horizon_days), _rows(book, origins, horizon_days)
+    if first is None or whole is None or not (_is_enough(first) and _is_enough(whole)):
+        return None
+    weight, held_out = _judged(_fit_parts(first), _rows(book, late, horizon_days))
+    if weight == 0.0 or held_out is None:
+        return None
+    logistic, boosted, count_linear, count_boosted = _fit_parts(whole)
+    return HorizonModel(
+        horizon_days=horizon_days,
+        columns=book.at(origins[-1]).columns,
+        logistic=logistic,
+        boosted=boosted,
+        count_linear=count_linear,
+        count_boosted=count_boosted,
+        weight=weight,
+        rows=whole.count.size,
+        trained_from=origins[0],
+        trained_until=origins[-1] + horizon_days,
+        held_out=held_out,
+    )
+
+
+def origins_before(book: FrameBook, day: float, horizon_days: float) -> list[float]:
+    """Return the days from which training rows look ahead: multiples of six days, whichever day is asked about."""
+    begin = float(np.min(book.history.since, initial=day)) + WARM_DAYS
+    last = np.floor((day - 2.0 * horizon_days) / STEP_DAYS) * STEP_DAYS
+    days = [float(last - index * STEP_DAYS) for index in range(ORIGINS_MAX)]
+    limit = _PAUSED_DAYS + _PAUSED_SHARE * horizon_days
+    known = book.history.as_of(day).pauses()
+    return sorted(item for item in days if item >= begin and known.days_in(item, item + horizon_days) <= limit)
+
+
+def _rows(book: FrameBook, origins: Sequence[float], horizon_days: float) -> _Rows | None:
+    parts = []
+    every = 1 + sum(int(book.at(origin).counting().sum()) for origin in origins) // ROWS_MAX
+    for index, origin in enumerate(origins):
+        frame = book.at(origin)
+        chosen = frame.counting() & ((np.arange(len(frame.lift_ids)) + index) % every == 0)
+        parts.append(
+            _Rows(
+                columns_of(frame, horizon_days, chosen),
+                frame.base.expected(horizon_days)[chosen],
+                frame.base.probability(horizon_days)[chosen],
+                book.history.breakdowns_in(origin, origin + horizon_days)[chosen],
+                np.flatnonzero(chosen),
+            )
+        )
+    if not parts:
+        return None
+    return _Rows(*(np.concatenate([getattr(part, name) for part in parts]) for name in _Rows.__struct_fields__))
+
+
+def _is_enough(rows: _Rows) -> bool:
+    hits = int(rows.outcome.sum())
+    return rows.count.size >= ROWS_MIN and min(hits, rows.count.size - hits) >= OUTCOMES_MIN
+
+
+def _judged(parts: _Parts, rows: _Rows | None) -> tuple[float, HoldOut | None]:
+    if rows is None or rows.count.size == 0:
+        return 0.0, None
+    outcome = rows.outcome
+    probability, _ = by_parts(parts, rows.columns, rows.rates)
+    skills = {weight: brier_skill(blended(rows.rates_probability, probability, weight), outcome) for weight in _WEIGHTS}
+    weight = next(weight for weight in _WEIGHTS if skills[weight] >= skills[0.0])
+    said = blended(rows.rates_probability, probability, weight)
+    threshold = threshold_for(said, outcome, PRECISION_MIN, ALARMS_MIN)
+    alarmed = said >= threshold if threshold is not None else np.zeros(said.size, dtype=bool)
+    return weight, HoldOut(
+        rows=rows.count.size,
+        lifts=int(np.unique(rows.lift).size),
+        prevalence=float(outcome.mean()),
+        skill=skills[weight],
+        skill_rates=skills[0.0],
+        ece=calibration_error(said, outcome),
+        threshold=threshold,
+        precision=float(outcome[alarmed].mean()) if threshold is not None else None,
+        alarms=int(alarmed.sum()),
+    )
+
+
+def _fit_parts(rows: _Rows) -> _Parts:
+    mean, scale = rows.columns.mean(axis=0), rows.columns.std(axis=0)
+    scale = np.where(scale > 0.0, scale, 1.0)
+    standard = (rows.columns - mean) / scale
+    logistic = LogisticRegression(C=_LOGISTIC_C, max_iter=500).fit(standard, rows.count > 0)
+    linear = Linear(mean, scale, logistic.coef_[0], float(logistic.intercept_[0]))
+    seen = with_column(rows.columns, linear.predict(rows.columns))
+    boosted = HistGradientBoostingClassifier(**_TREES).fit(seen, rows.count > 0)
+    factor = rows.count / rows.rates
+    counts = PoissonRegressor(alpha=_POISSON_ALPHA, max_iter=500).fit(standard, factor, sample_weight=rows.rates)
+    count_linear = Linear(mean, scale, counts.coef_, float(counts.intercept_))
+    count_boosted = HistGradientBoostingRegressor(loss="poisson", **_TREES)
+    count_boosted.fit(rows.columns, factor, sample_weight=rows.rates)
+    return linear, _trees_of(boosted), count_linear, _trees_of(count_boosted)
+
+
+def _trees_of(model: Any) -> Trees:  # noqa: ANN401 - either of the two boosted models; the library is untyped
+    """Return boosted trees as arrays. They are private to the library; a test holds both to the same predictions."""
+    nodes = [predictors[0].nodes for predictors in model._predictors]  # noqa: SLF001 - see above
+    lengths = [tree.size for tree in nodes]
+    table = np.concatenate(nodes) if nodes else np.empty(0, dtype=[])
+    return Trees(
+        column=table["feature_idx"].astype(np.int64),
+        threshold=table["num_threshold"].astype(np.float64),
+        left=np.where(table["is_leaf"] == 1, 0, table["left"]).astype(np.int64),
+        right=table["right"].astype(np.int64),
+        value=table["value"].astype(np.float64),
+        first=np.cumsum([0, *lengths[:-1]]).astype(np.int64),
+        baseline=float(np.ravel(model._baseline_prediction)[0]),  # noqa: SLF001 - see above
+    )

@@ -1,0 +1,59 @@
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from api.backtesting import days_in, known_rule
+from api.cli import app
+
+START = datetime(2025, 1, 1, tzinfo=UTC)
+RUN = CliRunner()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A history of ten lifts over 160 days, one of which breaks down every other day."""
+    lifts = "\n".join(f"L{number},S1" for number in range(10))
+    (tmp_path / "lifts.csv").write_text(f"lift_id,site_id\n{lifts}\n", encoding="utf-8")
+    rows = ["lift_id,kind,code,raised_at,cleared_at"]
+    for day in range(160):
+        lift = 0 if day % 2 else day % 10
+        at = START + timedelta(days=day, hours=day % 24)
+        rows.append(f"L{lift},breakdown,door-closing-fault,{at.isoformat()},{(at + timedelta(hours=2)).isoformat()}")
+    (tmp_path / "faults.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return tmp_path
+
+
+def test_backtest_writes_predictions_and_says_how_good_they_were(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "predictions.csv"
+    ran = RUN.invoke(
+        app, ["backtest", str(folder), "--horizon", "7", "--from", "2025-04-01", "--every", "7d", "--out", str(out)]
+    )
+    assert ran.exit_code == 0, ran.output
+    header, first, *_ = out.read_text(encoding="utf-8").splitlines()
+    assert header == "lift_id,as_of,horizon_days,probability,expected_count"
+    assert first.startswith("L0,2025-04-01T00:00:00Z,7,0.9")
+    assert "| liftwatch |" in ran.stdout
+    assert "| discounted empirical Bayes |" in ran.stdout
+
+
+def test_a_rule_is_tried_on_the_past_before_it_is_switched_on(folder: Path) -> None:
+    ran = RUN.invoke(app, ["backtest", str(folder), "--rule", "repeated-fault", "--every", "1d"])
+    assert ran.exit_code == 0, ran.output
+    assert "this rule would have raised" in ran.stdout
+    assert "per operator-hour" in ran.stdout
+
+
+def test_what_cannot_be_backtested_is_said(folder: Path, tmp_path: Path) -> None:
+    assert RUN.invoke(app, ["backtest", str(folder), "--every", "soon"]).exit_code == 2
+    assert RUN.invoke(app, ["backtest", str(folder), "--rule", "weather"]).exit_code == 2
+    assert RUN.invoke(app, ["backtest", str(folder), "--from", "2026-01-01", "--to", "2025-01-01"]).exit_code == 2
+    assert RUN.invoke(app, ["backtest", str(tmp_path / "nowhere")]).exit_code == 1
+
+
+def test_a_step_is_days() -> None:
+    assert (days_in("7d"), days_in("3")) == (7.0, 3.0)
+    with pytest.raises(ValueError, match="expected days"):
+        days_in("-1d")
+    assert known_rule("repeat-repair").value == "repeat-repair"
