@@ -108,6 +108,25 @@ class Shift(Struct, frozen=True):
 DEFAULT_SHIFTS = (Shift("night", 0), Shift("early", 8), Shift("late", 16))
 
 
+def parse_shifts(text: str, operators: int = 1) -> tuple[Shift, ...]:
+    """Read shifts as people write them: `night 0, early 8, late 16`, the hours in UTC.
+
+    Raises:
+        ValueError: not names with hours, or two that begin at once.
+    """
+    found = []
+    for part in text.split(","):
+        name, _, hour = part.strip().rpartition(" ")
+        if not name or not hour.isdecimal() or int(hour) >= 24:  # noqa: PLR2004 - hours of a day
+            message = f"shifts: not a name and an hour (0 to 23): {part.strip() or 'nothing'}"
+            raise ValueError(message)
+        found.append(Shift(name.strip(), int(hour), operators))
+    if len({shift.starts_h for shift in found}) < len(found):
+        message = "shifts: two begin at the same hour"
+        raise ValueError(message)
+    return tuple(found)
+
+
 def days(since: datetime, until: datetime) -> list[Period]:
     """Return the days (UTC) of [since, until), the first and the last one cut."""
     found, start = [], datetime.combine(since.date(), time(), since.tzinfo)

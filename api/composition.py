@@ -144,7 +144,7 @@ def open_parts(settings: Settings, clock: Clock) -> Parts:
         journal=journal,
         desk=Desk(journal, register, rules, settings.desk),
         cases=CaseDesk(journal, rules),
-        kpis=KpiDesk(journal),
+        kpis=KpiDesk(journal, settings.shift_plan),
         technicians=TechnicianRegister(journal),
         rules=rules,
         shift=ShiftLog(journal, rules),

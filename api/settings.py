@@ -15,7 +15,9 @@ from typing import Any
 import sqlalchemy as sa
 from msgspec import Struct, field
 
+from alerts.cases import CaseSettings
 from alerts.desk import DeskSettings
+from alerts.kpis import Shift, parse_shifts
 from alerts.mail_channel import MailServer, parse_smtp_url
 from analytics.assessment import AssessmentSettings
 from analytics.quality import QualitySettings
@@ -72,6 +74,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     lift_backlog_burst: int = BACKLOG_BURST
     silence_s_max: float = 6 * 3600.0
     disconnect_grace_s: float = 60.0
+    answer_s_max: float = 300.0
+    shifts: str = "night 0, early 8, late 16"
+    operators_per_shift: int = 1
     repeated_fault_count_min: int = 3
     repeated_fault_days: int = 7
     repeat_repair_days: int = 30
@@ -142,9 +147,18 @@ class Settings(Struct, frozen=True, kw_only=True):
         return None if self.smtp_url is None else parse_smtp_url(self.smtp_url)
 
     @property
+    def shift_plan(self) -> tuple[Shift, ...]:
+        """By which shifts the alert load is told."""
+        return parse_shifts(self.shifts, self.operators_per_shift)
+
+    @property
     def desk(self) -> DeskSettings:
-        """When a lift counts as silent."""
-        return DeskSettings(silence_s_max=self.silence_s_max, disconnect_grace_s=self.disconnect_grace_s)
+        """When a lift counts as silent, and until when a call has to be answered."""
+        return DeskSettings(
+            silence_s_max=self.silence_s_max,
+            disconnect_grace_s=self.disconnect_grace_s,
+            cases=CaseSettings(answer_within_s=self.answer_s_max),
+        )
 
 
 def load_settings(file: Path | None, environment: Mapping[str, str] | None = None) -> Settings:
@@ -358,6 +372,8 @@ _PARSERS: dict[str, Callable[[object], Any]] = {
     "smtp_url": _checked(parse_smtp_url),
     "mail_from": _checked(_check_address),
     "webhook_private": _flag,
+    "shifts": _checked(parse_shifts),
+    "operators_per_shift": _count,
     "repeated_fault_count_min": _count,
     "repeated_fault_days": _count,
     "repeat_repair_days": _count,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.kpis import DEFAULT_SHIFTS, CountedAlert, Period, Shift, days, kpis, shifts
+from alerts.kpis import DEFAULT_SHIFTS, CountedAlert, Period, Shift, days, kpis, parse_shifts, shifts
 from tests.unit.alerts.parts import NOON, at
 
 HOUR_S = 3_600
@@ -162,6 +162,14 @@ def test_a_shift_over_midnight_belongs_to_the_day_on_which_it_began() -> None:
         ("2026-03-01 night", at(-11 * HOUR_S), at(-6 * HOUR_S)),
         ("2026-03-02 day", at(-6 * HOUR_S), at(0)),
     ]
+
+
+def test_shifts_are_written_as_names_and_hours() -> None:
+    assert parse_shifts("night 0, early 8, late 16") == DEFAULT_SHIFTS
+    assert parse_shifts("long day 7,night 19", 3) == (Shift("long day", 7, 3), Shift("night", 19, 3))
+    for wrong in ("", "night", "8", "night 24", "a 1, b 1", "a 1,"):
+        with pytest.raises(ValueError, match="shifts"):
+            parse_shifts(wrong)
 
 
 @given(
