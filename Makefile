@@ -7,7 +7,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 TRIALS ?= 100
 SEED ?= 1
 
-.PHONY: help setup setup-dev run test chaos check lint types imports format clean bench-ingest bench-latency bench-outage bench-simulator bench-assessment bench-drift bench-wear bench-month
+.PHONY: help setup setup-dev run test chaos check lint types imports format clean bench-ingest bench-latency bench-outage bench-simulator bench-assessment bench-drift bench-wear bench-month bench-failures
 
 help: ## what can be made here
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "%-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ bench-wear: setup-dev ## how much of the wear of a simulated fleet is found a we
 bench-simulator: setup-dev ## how fast simulated years are written, and what 10,000 live lifts cost
 	$(BIN)/python -m benchmarks.simulator_history --lifts 100 --days 91
 	$(BIN)/python -m benchmarks.simulator_publishing --lifts 10000 --seconds 60
+
+bench-failures: setup-dev ## whether lifts that are called often failing are; HISTORY=folder adds a history
+	$(BIN)/python -m benchmarks.failure_rates $(HISTORY)
 
 bench-assessment: setup-dev ## what assessing 1,000 and 10,000 lifts costs that have 90 days of daily values
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.assessment

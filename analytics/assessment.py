@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from analytics.daily import Daily
 from analytics.due import (
@@ -18,7 +18,7 @@ from analytics.due import (
     utc_date,
 )
 from analytics.failure_findings import REPEAT_DAYS, often_failing, repeat_breakdowns, worsening
-from analytics.failure_reader import FailureReader, occurrences_as_of
+from analytics.failure_reader import FailureHistory, FailureReader, occurrences_as_of
 from analytics.findings import Finding
 from analytics.occurrences import Occurrence
 from analytics.quality_reader import QualityReader
@@ -64,7 +64,7 @@ class Sources(Struct, frozen=True, kw_only=True):
 
 
 class Assessment:
-    """Assesses lifts as of any instant. Keeps nothing: the same data give the same findings."""
+    """Assesses lifts as of any instant. The same data give the same findings, whatever it remembers."""
 
     def __init__(
         self,
@@ -85,6 +85,7 @@ class Assessment:
         self._daily = sources.daily
         self._quality = sources.quality
         self._regimes = sources.regimes or REGIMES
+        self._of_year: tuple[FailureHistory, list[Finding]] | None = None
 
     def assess(self, as_of: datetime, lift_ids: Sequence[str] | None = None) -> list[Finding]:
         """Return the findings of the lifts (all where None) as of an instant, ordered by lift, kind and key.
@@ -138,9 +139,12 @@ class Assessment:
         self, assessed: set[str], as_of: datetime, fleet: Sequence[RegisteredLift] | None
     ) -> list[Finding]:
         """Return what only the whole fleet's year can tell, of the lifts that are assessed."""
-        failures = self._failures.history(as_of, fleet).failures
-        found = often_failing(failures, as_of) + worsening(failures, as_of)
-        return [finding for finding in found if finding.lift_id in assessed]
+        history = self._failures.history(as_of, fleet)
+        known = self._of_year
+        if known is None or known[0] is not history:  # else nothing has changed since the last time
+            found = often_failing(history.failures, as_of) + worsening(history.failures, as_of)
+            known = self._of_year = history, found
+        return [structs.replace(finding, as_of=as_of) for finding in known[1] if finding.lift_id in assessed]
 
     def _find(self, lift_id: str) -> RegisteredLift:
         found = self._register.find(lift_id)

@@ -100,8 +100,10 @@ def usage_finding(
     samples. `value` stands against `limit` in what the budget counts; `days_left` is forecast, negative once it is
     used up.
     """
-    known = forecast(used, recent, budget.budget)
     is_over = used >= budget.budget
+    if not is_over and not _ends_soon(used, recent, budget):
+        return None
+    known = forecast(used, recent, budget.budget)
     if known is None or not (is_over or (known.days is not None and known.days <= budget.early_days)):
         return None
     reached = _reached_at(recent, used, budget.budget if is_over else budget.budget - known.per_day * budget.early_days)
@@ -122,6 +124,12 @@ def usage_finding(
             for each in recent
         ],
     )
+
+
+def _ends_soon(used: float, recent: Sequence[Sample], budget: WearBudget) -> bool:
+    """Tell, cheaply, whether a budget ends within its early days at the present pace: nearly all do not."""
+    days = (recent[-1].at - recent[0].at) / _DAY
+    return budget.budget - used <= used_between(recent) / days * budget.early_days * (1 + 1e-9) if days > 0 else False
 
 
 def _reached_at(recent: Sequence[Sample], used: float, mark: float) -> datetime:

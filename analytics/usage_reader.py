@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from threading import Lock
 
+from msgspec import structs
+
 from analytics.failures import midnight_before
 from analytics.findings import Finding
 from analytics.usage import Sample, usage_finding, used_between
@@ -39,6 +41,7 @@ class UsageReader:
         self._budgets = list(budgets.values())
         self._weeks: OrderedDict[datetime, _Totals] = OrderedDict()
         self._at_reset: OrderedDict[tuple[str, datetime], Message | None] = OrderedDict()
+        self._found: tuple[tuple[object, ...], list[Finding]] | None = None
         self._lock = Lock()
 
     def findings(self, lift_ids: Iterable[str], visits: Iterable[Visit], as_of: datetime) -> list[Finding]:
@@ -51,11 +54,21 @@ class UsageReader:
         with self._lock:
             weeks = [self._totals(at) for at in _instants(end)]
             resets = _resets(visits, {budget.name for budget in self._budgets}, end)
-            found = [
-                self._finding(lift_id, budget, weeks, resets.get((lift_id, budget.name)), as_of)
-                for lift_id in sorted(set(lift_ids) & weeks[-1].keys())
-                for budget in self._budgets
-            ]
+            wanted = sorted(set(lift_ids) & weeks[-1].keys())
+            key = end, tuple(wanted), tuple(sorted(resets.items()))
+            if self._found is None or self._found[0] != key:  # else nothing has changed since the last time
+                each = (self._of_lift(lift_id, weeks, resets, as_of) for lift_id in wanted)
+                self._found = key, [finding for findings in each for finding in findings]
+            found = self._found[1]
+        return [structs.replace(finding, as_of=as_of) for finding in found]
+
+    def _of_lift(
+        self, lift_id: str, weeks: Sequence[_Totals], resets: Mapping[tuple[str, str], datetime], as_of: datetime
+    ) -> list[Finding]:
+        said = [week[lift_id] for week in weeks if lift_id in week]
+        found = (
+            self._finding(lift_id, budget, said, resets.get((lift_id, budget.name)), as_of) for budget in self._budgets
+        )
         return [finding for finding in found if finding is not None]
 
     def _totals(self, at: datetime) -> _Totals:
@@ -67,9 +80,8 @@ class UsageReader:
         return self._weeks[at]
 
     def _finding(
-        self, lift_id: str, budget: WearBudget, weeks: Sequence[_Totals], reset: datetime | None, as_of: datetime
+        self, lift_id: str, budget: WearBudget, said: Sequence[Message], reset: datetime | None, as_of: datetime
     ) -> Finding | None:
-        said = [week[lift_id] for week in weeks if lift_id in week]
         recent = _samples(said, budget.counter)
         if not recent:
             return None
