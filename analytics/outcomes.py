@@ -41,17 +41,16 @@ EXPECTED: Mapping[str, Expectation] = {
     "breakdown-likely": Expectation(30, "lift"),
 }
 # Under which components faults and causes are told, for parts that findings tell apart more finely.
+_DOOR = frozenset({"door", "safety-chain", "landing-door", "car-door"})
+_PLACE = frozenset({"levelling", "position"})
 _FAMILIES: Mapping[str, frozenset[str]] = {
-    "landing-door": frozenset({"door", "safety-chain"}),
-    "car-door": frozenset({"door", "safety-chain"}),
-    "door": frozenset({"car-door", "landing-door", "safety-chain"}),
-    "levelling": frozenset({"position"}),
-    "position": frozenset({"levelling"}),
+    **dict.fromkeys(("door", "landing-door", "car-door", "rear-landing-door", "rear-car-door"), _DOOR),
+    **dict.fromkeys(("levelling", "position", "landing-vane", "position-encoder"), _PLACE),
     "machine-room": frozenset({"drive", "controller"}),
     "motor": frozenset({"drive"}),
     "guide-shoes": frozenset({"shaft"}),
-    "ropes": frozenset({"levelling", "drive"}),
-    "encoder": frozenset({"position", "levelling"}),
+    "start-circuit": frozenset({"controller"}),
+    "controller-supply": frozenset({"controller", "power-supply"}),
 }
 
 

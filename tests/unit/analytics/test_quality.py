@@ -15,6 +15,7 @@ from analytics.occurrences import Occurrence
 from analytics.outcomes import EXPECTED, NO_FAULT, Answers, Judged, Outcome
 from analytics.quality import Exposure, KindQuality, QualitySettings, quality_of, window_of
 from analytics.quality_reader import QualityReader
+from ingest.faults import CANONICAL
 from ingest.fleet import Lift, Outage, OutageKind, Visit, VisitKind
 from ingest.fleet_register import FleetRegister
 from ingest.telemetry_store import MemoryTelemetryStore
@@ -68,6 +69,15 @@ def test_a_repair_that_found_the_part_proves_a_finding_about_it(cause: str) -> N
 @pytest.mark.parametrize("cause", [BRAKE, "overspeed", "doorman"])
 def test_a_repair_of_something_else_proves_nothing(cause: str) -> None:
     assert judged(told(), visits=(repair(12, cause),)).outcome is Outcome.FALSE
+
+
+@pytest.mark.parametrize(
+    "component", ["rear-car-door", "landing-vane", "motor", "start-circuit", "guide-shoes", "brake"]
+)
+def test_every_part_that_wears_has_a_fault_code_that_proves_it(component: str) -> None:
+    proofs = [code for code in CANONICAL if judged(told(component=component), faults=(fault(5, code),)).outcome is T]
+    assert proofs
+    assert len(proofs) < len(CANONICAL) / 3
 
 
 def test_a_breakdown_of_the_part_proves_it_too() -> None:
