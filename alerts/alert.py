@@ -17,7 +17,8 @@ from ingest.faults import ENTRAPMENT
 LIFTWATCH = "liftwatch"
 # What stands in the place of a lift where the alert is about the service itself; no lift can have this name.
 SERVICE = "$service"
-# Likewise where it is about a gateway; `code` is then its id.
+# Likewise where it is about a whole site or a gateway; `code` is then the id of the site or of the gateway.
+SITE = "$site"
 GATEWAY = "$gateway"
 
 
@@ -27,7 +28,10 @@ class AlertKind(StrEnum):
     ENTRAPMENT = "entrapment"
     PASSENGER_ALARM = "passenger-alarm"
     LIFT_STOPPED = "lift-stopped"
+    DOOR_OPEN_WHILE_MOVING = "door-open-while-moving"
     NO_CONTACT = "no-contact"
+    SITE_POWER_CUT = "site-power-cut"
+    ALERT_FLOOD = "alert-flood"
     BROKER_AWAY = "broker-away"
     STORE_AWAY = "store-away"
     SPOOL_FULL = "spool-full"
@@ -64,10 +68,41 @@ OPEN_STATES = frozenset({AlertState.ACTIVE_UNACKNOWLEDGED, AlertState.ACTIVE_ACK
 
 
 class AlertChange(StrEnum):
-    """What can be done to the state of an alert."""
+    """What can be done to the state of an alert; `return` is for one that was silenced and still stands."""
 
     ACKNOWLEDGE = "acknowledge"
     CLEAR = "clear"
+    RETURN = "return"
+
+
+class Suppression(StrEnum):
+    """Why an alert does not ring (ISA-18.2): a person put it aside for a while, the design does, or it is taken out."""
+
+    NONE = "none"
+    SHELVED = "shelved"
+    SUPPRESSED = "suppressed"
+    OUT_OF_SERVICE = "out-of-service"
+
+
+# What the history says when an alert goes from one to another; the same twice is no change.
+SUPPRESSION_CHANGES: Mapping[tuple[Suppression, Suppression], str] = {
+    (Suppression.NONE, Suppression.SHELVED): "shelved",
+    (Suppression.NONE, Suppression.SUPPRESSED): "suppressed",
+    (Suppression.NONE, Suppression.OUT_OF_SERVICE): "taken-out",
+    (Suppression.SHELVED, Suppression.NONE): "returned",
+    (Suppression.SHELVED, Suppression.SUPPRESSED): "suppressed",
+    (Suppression.SHELVED, Suppression.OUT_OF_SERVICE): "taken-out",
+    (Suppression.SUPPRESSED, Suppression.NONE): "restored",
+    (Suppression.SUPPRESSED, Suppression.SHELVED): "shelved",
+    (Suppression.SUPPRESSED, Suppression.OUT_OF_SERVICE): "taken-out",
+    (Suppression.OUT_OF_SERVICE, Suppression.NONE): "restored",
+    (Suppression.OUT_OF_SERVICE, Suppression.SHELVED): "shelved",
+    (Suppression.OUT_OF_SERVICE, Suppression.SUPPRESSED): "suppressed",
+}
+# Somebody may be in danger: rings always, whoever has put aside or taken out what.
+PEOPLE = frozenset(
+    {AlertKind.ENTRAPMENT.value, AlertKind.PASSENGER_ALARM.value, AlertKind.UNREGISTERED_LIFT_ALARM.value}
+)
 
 
 class IllegalTransitionError(ValueError):
@@ -79,6 +114,8 @@ LEGAL_CHANGES: Mapping[tuple[AlertState, AlertChange], AlertState] = {
     (AlertState.ACTIVE_UNACKNOWLEDGED, AlertChange.CLEAR): AlertState.CLEARED_UNACKNOWLEDGED,
     (AlertState.ACTIVE_ACKNOWLEDGED, AlertChange.CLEAR): AlertState.CLEARED_ACKNOWLEDGED,
     (AlertState.CLEARED_UNACKNOWLEDGED, AlertChange.ACKNOWLEDGE): AlertState.CLEARED_ACKNOWLEDGED,
+    (AlertState.ACTIVE_UNACKNOWLEDGED, AlertChange.RETURN): AlertState.ACTIVE_UNACKNOWLEDGED,
+    (AlertState.ACTIVE_ACKNOWLEDGED, AlertChange.RETURN): AlertState.ACTIVE_UNACKNOWLEDGED,
 }
 
 
@@ -86,7 +123,7 @@ def changed(state: AlertState, change: AlertChange) -> AlertState:
     """Return the state after `change`.
 
     Raises:
-        IllegalTransitionError: it is acknowledged, or cleared, already.
+        IllegalTransitionError: it is acknowledged, or cleared, already; what is cleared does not return.
     """
     after = LEGAL_CHANGES.get((state, change))
     if after is None:
@@ -101,6 +138,10 @@ class Alert(Struct, frozen=True, kw_only=True):
     `priority` is 1 (at once) to 4 (plan it); `raised_at` and `cleared_at` are the instants that the evidence names
     (the controller's clock for what a lift said), `received_at` is ours. `repeats` counts further raises while it
     was active. `source` names the rules or clauses behind it.
+
+    At most one of `shelved_until`, `suppressed_by` and `out_of_service` says why it does not ring; `rang` tells whether
+    it ever did. `chattering`: it comes and goes, and is held active until it is quiet. `remind_at` is when somebody is
+    reminded of it if nothing happens, `reminders` how often that was.
     """
 
     id: int
@@ -121,6 +162,25 @@ class Alert(Struct, frozen=True, kw_only=True):
     evidence: list[dict[str, Any]]
     work_order_id: int | None
     repeats: int
+    shelved_until: datetime | None = None
+    shelved_by: str | None = None
+    shelve_reason: str | None = None
+    suppressed_by: str | None = None
+    out_of_service: bool = False
+    chattering: bool = False
+    rang: bool = True
+    remind_after_min: int | None = None
+    remind_at: datetime | None = None
+    reminders: int = 0
+
+    @property
+    def suppression(self) -> Suppression:
+        """Return why it does not ring."""
+        if self.out_of_service:
+            return Suppression.OUT_OF_SERVICE
+        if self.suppressed_by is not None:
+            return Suppression.SUPPRESSED
+        return Suppression.NONE if self.shelved_until is None else Suppression.SHELVED
 
 
 def cause_of(kind: str, code: str | None) -> str:

@@ -1,7 +1,7 @@
 """How alerts are written into the journal: inside a transaction that the desk holds, always with their history."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,18 +12,28 @@ from alerts import tables
 from alerts.alert import (
     FINDING_KINDS,
     LIFTWATCH,
+    SUPPRESSION_CHANGES,
     Alert,
     AlertChange,
     AlertKind,
     AlertState,
+    Suppression,
     cause_of,
     changed,
     open_key_of,
 )
 from alerts.journal import alert_of, chunks
 from alerts.outbox import tell_alert
+from alerts.quiet import RINGS, Quiet
 from alerts.rules import Rule
 from ingest.database import insert_new
+
+# What is acknowledged and has this priority, or a higher one, must not be forgotten.
+URGENT_PRIORITY = 2
+
+
+class UnknownAlertError(LookupError):
+    """There is no alert of that id."""
 
 
 class NewAlert(Struct, frozen=True, kw_only=True):
@@ -44,8 +54,12 @@ class NewAlert(Struct, frozen=True, kw_only=True):
         return cause_of(self.kind, self.code)
 
 
-def open_alert(connection: Connection, new: NewAlert) -> int | None:
-    """Write an alert down as raised and return its id; None where the same lift and cause has an open one."""
+def open_alert(connection: Connection, new: NewAlert, quiet: Quiet = RINGS) -> int | None:
+    """Write an alert down as raised and return its id; None where the same lift and cause has an open one.
+
+    One that does not ring is written down all the same, with the reason.
+    """
+    rings = quiet.suppression is Suppression.NONE
     row = {
         **{name: getattr(new, name) for name in ("lift_id", "kind", "code", "cause", "message", "evidence")},
         **{name: getattr(new.rule, name) for name in ("priority", "guidance", "source")},
@@ -54,13 +68,39 @@ def open_alert(connection: Connection, new: NewAlert) -> int | None:
         "raised_at": new.raised_at,
         "received_at": new.received_at,
         "repeats": 0,
+        **silence_columns(quiet),
+        "rang": rings,
+        "remind_after_min": new.rule.reminds_after_min,
+        "remind_at": reminded_at(new.received_at, new.rule.reminds_after_min) if rings else None,
     }
     statement = insert_new(connection, tables.alert).values(row)
     unless_open = statement.on_conflict_do_nothing(index_elements=[tables.alert.c.open_key])
     alert_id: int | None = connection.execute(unless_open.returning(tables.alert.c.id)).scalar()
     if alert_id is not None:
         note_alert(connection, alert_id, new.received_at, LIFTWATCH, "raised", new.message)
+        if not rings:
+            action = SUPPRESSION_CHANGES[Suppression.NONE, quiet.suppression]
+            note_alert(connection, alert_id, new.received_at, quiet.by or LIFTWATCH, action, quiet.reason)
+        if quiet.suppression is Suppression.SHELVED:
+            _count_on_shelf(connection, row["open_key"], "returns")
     return alert_id
+
+
+def silence_columns(quiet: Quiet) -> dict[str, Any]:
+    """Return the columns that say whether and why an alert is silent."""
+    is_shelved = quiet.suppression is Suppression.SHELVED
+    return {
+        "shelved_until": quiet.until if is_shelved else None,
+        "shelved_by": quiet.by if is_shelved else None,
+        "shelve_reason": quiet.reason if is_shelved else None,
+        "suppressed_by": quiet.reason if quiet.suppression is Suppression.SUPPRESSED else None,
+        "out_of_service": quiet.suppression is Suppression.OUT_OF_SERVICE,
+    }
+
+
+def reminded_at(at: datetime, after_min: int | None) -> datetime | None:
+    """Return when somebody is reminded of what happened at `at` if nothing follows."""
+    return None if after_min is None else at + timedelta(minutes=after_min)
 
 
 def lock_alert(connection: Connection, alert_id: int) -> Alert | None:
@@ -68,6 +108,19 @@ def lock_alert(connection: Connection, alert_id: int) -> Alert | None:
     query = sa.select(tables.alert).where(tables.alert.c.id == alert_id).with_for_update()
     row = connection.execute(query).mappings().first()
     return None if row is None else alert_of(row)
+
+
+def require_alert(connection: Connection, alert_id: int) -> Alert:
+    """Return an alert, locked.
+
+    Raises:
+        UnknownAlertError: no such alert.
+    """
+    alert = lock_alert(connection, alert_id)
+    if alert is None:
+        message = f"no alert {alert_id}"
+        raise UnknownAlertError(message)
+    return alert
 
 
 def lock_open_alert(connection: Connection, lift_id: str, kind: str, code: str | None) -> Alert | None:
@@ -102,28 +155,46 @@ def change_alert(
 ) -> Alert:
     """Acknowledge or clear a locked alert; `cleared_at` is the controller's instant where it told one.
 
+    What nobody was told of is over without a word to anybody.
+
     Raises:
         IllegalTransitionError: it is acknowledged, or cleared, already.
     """
     state = changed(alert.state, change)
     values: dict[str, Any] = {"state": state}
     if change is AlertChange.ACKNOWLEDGE:
-        values |= {"acknowledged_at": at, "acknowledged_by": actor}
+        values |= {"acknowledged_at": at, "acknowledged_by": actor, "remind_at": _reminded_again_at(alert, state, at)}
     else:
-        values |= {"cleared_at": cleared_at or at}
+        values |= {"cleared_at": cleared_at or at, "remind_at": None}
+        if alert.shelved_until is not None:
+            _count_on_shelf(connection, open_key_of(alert.lift_id, alert.kind, alert.code), "clears")
     closing = {} if state.is_open else {"open_key": None}
     own = tables.alert.c.id == alert.id
     connection.execute(sa.update(tables.alert).where(own).values({**values, **closing, "state": state.value}))
     action = "acknowledged" if change is AlertChange.ACKNOWLEDGE else "cleared"
     note_alert(connection, alert.id, at, actor, action, note)
     after = structs.replace(alert, **values)
-    tell_alert(connection, action, at, after, by=actor, note=note)
+    if alert.rang or change is AlertChange.ACKNOWLEDGE:
+        tell_alert(connection, action, at, after, by=actor, note=note)
     return after
+
+
+def store_silence(connection: Connection, alert: Alert, quiet: Quiet) -> Alert:
+    """Write down why a locked alert is silent; nobody is reminded of it."""
+    return store_values(connection, alert, {**silence_columns(quiet), "remind_at": None})
+
+
+def store_values(connection: Connection, alert: Alert, values: dict[str, Any]) -> Alert:
+    """Write columns of a locked alert and return it as it then is."""
+    connection.execute(sa.update(tables.alert).where(tables.alert.c.id == alert.id).values(values))
+    return structs.replace(alert, **values)
 
 
 def comment_alert(connection: Connection, alert: Alert, at: datetime, actor: str, words: str) -> None:
     """Add a person's words to an alert's history."""
     note_alert(connection, alert.id, at, actor, "commented", words)
+    if alert.remind_at is not None:
+        store_values(connection, alert, {"remind_at": reminded_at(at, alert.remind_after_min)})
     tell_alert(connection, "commented", at, alert, by=actor, note=words)
 
 
@@ -131,6 +202,8 @@ def count_repeat(connection: Connection, alert: Alert) -> None:
     """Count one more raise of an alert that is active; no history, or a chattering fault would fill it."""
     own = tables.alert.c.id == alert.id
     connection.execute(sa.update(tables.alert).where(own).values(repeats=tables.alert.c.repeats + 1))
+    if alert.shelved_until is not None:
+        _count_on_shelf(connection, open_key_of(alert.lift_id, alert.kind, alert.code), "repeats")
 
 
 def refresh_alert(connection: Connection, alert: Alert, message: str, evidence: list[dict[str, Any]]) -> None:
@@ -152,6 +225,17 @@ def is_noted(connection: Connection, alert_id: int, action: str, note: str) -> b
     history = tables.alert_history
     same = (history.c.alert_id == alert_id) & (history.c.action == action) & (history.c.note == note)
     return connection.execute(sa.select(history.c.id).where(same).limit(1)).first() is not None
+
+
+def _reminded_again_at(alert: Alert, state: AlertState, at: datetime) -> datetime | None:
+    """Acknowledging is not forgetting: what is urgent comes back where nothing happens."""
+    waits = state.is_open and alert.priority <= URGENT_PRIORITY and alert.suppression is Suppression.NONE
+    return reminded_at(at, alert.remind_after_min) if waits else None
+
+
+def _count_on_shelf(connection: Connection, key: str, what: str) -> None:
+    shelf = tables.shelf
+    connection.execute(sa.update(shelf).where(shelf.c.open_key == key).values({what: shelf.c[what] + 1}))
 
 
 def _open() -> sa.Select[Any]:

@@ -16,9 +16,17 @@ from alerts import tables
 from alerts.alert import AlertKind
 from ingest.database import insert_new
 from ingest.faults import CANONICAL, ENTRAPMENT
-from ingest.messages import Alarm, Body, Fault, Message
+from ingest.messages import Alarm, Body, Fault, Message, State
 
 ALARM_KEY = "alarm"
+# What a lift says of itself with each state: a person works on it, and its doors are open while it moves.
+IN_SERVICE_KEY = "in-service"
+DOOR_KEY = AlertKind.DOOR_OPEN_WHILE_MOVING.value
+STATE_KEYS = (IN_SERVICE_KEY, DOOR_KEY)
+# Modes of BACnetLiftCarMode in which a person has taken the car over; `out-of-service` may be the fault itself.
+SERVICE_MODES = frozenset({"inspection", "cabinet-recall"})
+# More of the last changes of a condition are not kept.
+RECENT_MAX = 20
 # A clock this far ahead is wrong (`ingest.clock_estimate`); below it, a raise would have to follow within seconds.
 AHEAD_MAX = timedelta(seconds=30)
 # What came within this time of being measured was live. Anything older may be a word from before, delivered again.
@@ -26,7 +34,7 @@ LIVE_MAX = timedelta(minutes=2)
 
 
 class Transition(Struct, frozen=True, kw_only=True):
-    """A message that says that a condition begins or ends; `code` None: the alarm of the car."""
+    """A message that says that a condition begins or ends; `code` None: the alarm of the car, or its doors."""
 
     kind: AlertKind
     code: str | None
@@ -36,7 +44,17 @@ class Transition(Struct, frozen=True, kw_only=True):
     @property
     def key(self) -> str:
         """Return what names the condition within its lift."""
-        return self.code or ALARM_KEY
+        return self.code or condition_key(self.kind)
+
+
+class Change(Struct, frozen=True, kw_only=True):
+    """What a transition that was accepted did: whether the condition stood before, and its last changes.
+
+    `recent` holds the instant in milliseconds and whether it began or ended, the newest last.
+    """
+
+    was_active: bool
+    recent: list[tuple[int, bool]]
 
 
 class Word(Struct, frozen=True, kw_only=True):
@@ -81,6 +99,8 @@ def key_of(message: Message) -> str | None:
     body = message.body
     if isinstance(body, Fault):
         return None if _kind_of(body.code) is None else body.code
+    if isinstance(body, State):
+        return None if is_in_service(body) is None and runs_with_open_door(body) is None else "state"
     is_call = isinstance(body, Alarm) and body.type in {"button", "answered", "end"}
     return ALARM_KEY if is_call else None
 
@@ -96,7 +116,26 @@ def transition_of(message: Message) -> Transition | None:
     if isinstance(body, Alarm) and body.type in {"button", "end"}:
         active = body.type == "button"
         return Transition(kind=AlertKind.PASSENGER_ALARM, code=None, active=active, message=message)
+    if isinstance(body, State) and (runs_open := runs_with_open_door(body)) is not None:
+        return Transition(kind=AlertKind.DOOR_OPEN_WHILE_MOVING, code=None, active=runs_open, message=message)
     return None
+
+
+def condition_key(kind: str, code: str | None = None) -> str:
+    """Return what names the condition of an alert within its lift."""
+    return code or (DOOR_KEY if kind == DOOR_KEY else ALARM_KEY)
+
+
+def is_in_service(body: State) -> bool | None:
+    """Tell whether a person has taken the car over; None where the state does not say."""
+    return None if body.service_mode in {None, "unknown"} else body.service_mode in SERVICE_MODES
+
+
+def runs_with_open_door(body: State) -> bool | None:
+    """Tell whether the car moves with its doors open; None where the state does not say."""
+    if body.moving is None or body.door in {None, "unknown"}:
+        return None
+    return body.moving and body.door == "opened"
 
 
 def _kind_of(code: str) -> AlertKind | None:
@@ -106,11 +145,11 @@ def _kind_of(code: str) -> AlertKind | None:
     return AlertKind.LIFT_STOPPED if known and known.stops_lift else None
 
 
-def word_of(transition: Transition) -> Word:
-    """Return what a transition makes known of its condition."""
-    message, body = transition.message, transition.message.body
+def word_of(message: Message, *, active: bool) -> Word:
+    """Return what a message makes known of a condition."""
+    body = message.body
     return Word(
-        active=transition.active,
+        active=active,
         changed_at=message.happened_at,
         boot=body.boot,
         seq=body.seq,
@@ -118,21 +157,51 @@ def word_of(transition: Transition) -> Word:
     )
 
 
-def accept(connection: Connection, transition: Transition) -> bool:
-    """Write a transition down; False where a newer one, or the same, is known already."""
-    word = word_of(transition)
-    row: dict[str, Any] = {"lift_id": transition.message.lift_id, "key": transition.key, **msgspec.structs.asdict(word)}
+def accept(connection: Connection, message: Message, key: str, *, active: bool) -> Change | None:
+    """Write down that a condition of a lift begins or ends; None where a newer word, or the same, is known already."""
+    word = word_of(message, active=active)
+    row: dict[str, Any] = {"lift_id": message.lift_id, "key": key, **msgspec.structs.asdict(word)}
     table = tables.condition
-    insert = insert_new(connection, table).values(row).on_conflict_do_nothing()
+    # A first word that something is over ends nothing.
+    first = _recent([], message) if active else []
+    insert = insert_new(connection, table).values({**row, "recent": first}).on_conflict_do_nothing()
     if connection.execute(insert.returning(table.c.key)).first() is not None:
-        return True
-    own = (table.c.lift_id == row["lift_id"]) & (table.c.key == row["key"])
+        return Change(was_active=False, recent=first)
+    own = _own(message.lift_id, key)
     known = connection.execute(sa.select(table).where(own).with_for_update()).one()
     earlier = Word(**{name: getattr(known, name) for name in Word.__struct_fields__})
     if not word.replaces(earlier):
-        return False
-    connection.execute(sa.update(table).where(own).values(row))
-    return True
+        return None
+    recent = [(ms, began) for ms, began in known.recent or []]
+    if active is not earlier.active:
+        recent = _recent(recent, message, active=active)
+    connection.execute(sa.update(table).where(own).values({**row, "recent": recent}))
+    return Change(was_active=earlier.active, recent=recent)
+
+
+def standing_since(connection: Connection, lift_id: str, key: str) -> tuple[bool, datetime | None]:
+    """Tell whether a condition stands, and since when that is so (None: nothing was ever said)."""
+    table = tables.condition
+    query = sa.select(table.c.active, table.c.changed_at).where(_own(lift_id, key))
+    row = connection.execute(query).first()
+    return (False, None) if row is None else (row.active, row.changed_at)
+
+
+def count_passed(connection: Connection, lift_id: str, key: str) -> None:
+    """Count a condition that was over before it had lasted long enough to ring."""
+    table = tables.condition
+    connection.execute(sa.update(table).where(_own(lift_id, key)).values(passed=table.c.passed + 1))
+
+
+def _own(lift_id: str, key: str) -> sa.ColumnElement[bool]:
+    return (tables.condition.c.lift_id == lift_id) & (tables.condition.c.key == key)
+
+
+def _recent(before: list[tuple[int, bool]], message: Message, *, active: bool = True) -> list[tuple[int, bool]]:
+    """Return the last changes with this one; old news is no change of now."""
+    if message.late:
+        return before
+    return [*before, (message.measured_ms + message.offset_ms, active)][-RECENT_MAX:]
 
 
 def evidence_of(message: Message) -> dict[str, Any]:

@@ -7,42 +7,39 @@ two processes at once, ends in the same alerts and orders.
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
 
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from alerts import alert_entries, conditions
+from alerts import alert_entries, conditions, settling
 from alerts.alarm_equipment import AlarmEquipment, EquipmentSettings
-from alerts.alert import LIFTWATCH, SERVICE, Alert, AlertChange, AlertKind, IllegalTransitionError
-from alerts.alert_entries import NewAlert
+from alerts.alert import LIFTWATCH, SERVICE, Alert, AlertChange, IllegalTransitionError
+from alerts.alert_entries import require_alert
 from alerts.cases import Cases, CaseSettings
-from alerts.conditions import Transition, evidence_of
+from alerts.conditions import STATE_KEYS
 from alerts.finding_alerts import apply_findings
 from alerts.journal import OPEN, Journal
+from alerts.lift_modes import LiftModes
 from alerts.order_clocks import watch_clocks
 from alerts.order_desk import OrderDesk, Step
 from alerts.order_sheet import WorkSheet
-from alerts.ringing import ring, see_to_order
 from alerts.rules import RuleBook
 from alerts.service_alerts import Conditions, apply_conditions, differ
 from alerts.silence import Silence, SilenceSettings
 from alerts.stranger_alerts import end_registered, take_calls
+from alerts.taking import take
+from alerts.upkeep import Upkeep
 from alerts.watchdog import Heard, Watchdog
 from alerts.work_orders import WorkOrder
 from analytics.findings import Finding
 from ingest.clock import from_ms
 from ingest.fleet_register import FleetRegister
-from ingest.messages import Fault, Kind, Message
+from ingest.messages import Kind, Message
 from ingest.strangers import StrangerCall
 
 _CAN_RING = frozenset({Kind.FAULT, Kind.ALARM})
 # Processes times conditions; more are not read, and then written about without need.
 SERVICE_ALERTS_MAX = 500
-
-
-class UnknownAlertError(LookupError):
-    """There is no alert of that id."""
 
 
 class DeskSettings(Struct, frozen=True, kw_only=True):
@@ -83,6 +80,8 @@ class Desk:
         self._silence = Silence(journal, register, rules, self._watchdog, times)
         self.orders = OrderDesk(journal, followers=[self._cases.follow_order])
         self.sheets = WorkSheet(journal)
+        self._modes = LiftModes(lambda: journal.standing(STATE_KEYS))
+        self._upkeep = Upkeep(journal, register, rules)
 
     def observe(self, messages: Sequence[Message]) -> None:
         """Take a batch of messages, durable on return; the same batch again changes nothing.
@@ -90,6 +89,8 @@ class Desk:
         Late messages ring nothing. Nothing is written where nothing in the batch matters.
         """
         said = [message for message in messages if message.kind in _CAN_RING and conditions.key_of(message) is not None]
+        states = self._modes.news(messages)
+        said += states
         news = self._watchdog.news(messages)
         about_cases = self._cases.news(messages)
         about_equipment = self._equipment.news(messages)
@@ -98,13 +99,14 @@ class Desk:
         with self._journal.writing() as connection:
             # In one order over all processes, so that no two wait for each other; as they came within one condition.
             for message in sorted(said, key=lambda each: (each.lift_id, conditions.key_of(each))):
-                self._take(connection, message)
+                take(connection, self._rules, message)
             self._cases.follow(connection, about_cases)
             self._equipment.take(connection, about_equipment)
             self._write_contacts(connection, news)
         self._watchdog.remember(news)
         self._cases.remember(about_cases)
         self._equipment.remember(about_equipment)
+        self._modes.remember(states)
 
     def hear_strangers(self, calls: Sequence[StrangerCall]) -> None:
         """Raise an alert for each lift that calls for help though nobody has registered it; again changes little."""
@@ -129,6 +131,7 @@ class Desk:
         self._cases.watch(now)
         watch_clocks(self._journal, now)
         end_registered(self._journal, self._register, now)
+        self._upkeep.see_to(now)
         called = self._silence.watch(now, receiving_since)
         self._equipment.watch(now, receiving_since)
         return called
@@ -151,7 +154,7 @@ class Desk:
             IllegalTransitionError: somebody has acknowledged it already.
         """
         with self._journal.writing() as connection:
-            alert = _locked_alert(connection, alert_id)
+            alert = require_alert(connection, alert_id)
             return alert_entries.change_alert(connection, alert, AlertChange.ACKNOWLEDGE, now, by, note)
 
     def clear(self, alert_id: int, by: str, now: datetime, note: str) -> Alert:
@@ -161,8 +164,11 @@ class Desk:
             UnknownAlertError: no such alert.
             IllegalTransitionError: it is cleared already, or `note` gives no reason.
         """
+        known = self._journal.alert(alert_id)
         with self._journal.writing() as connection:
-            alert = _locked_alert(connection, alert_id)
+            if known is not None:  # before the alert is locked, as everywhere
+                settling.take_back(connection, known.lift_id, conditions.condition_key(known.kind, known.code))
+            alert = require_alert(connection, alert_id)
             reason = _require_words(note, "clearing an alert by hand needs a reason (note)")
             return alert_entries.change_alert(connection, alert, AlertChange.CLEAR, now, by, reason)
 
@@ -174,7 +180,7 @@ class Desk:
             IllegalTransitionError: there are no words.
         """
         with self._journal.writing() as connection:
-            alert = _locked_alert(connection, alert_id)
+            alert = require_alert(connection, alert_id)
             words = _require_words(note, "a comment needs words (note)")
             alert_entries.comment_alert(connection, alert, now, by, words)
             return alert
@@ -194,39 +200,6 @@ class Desk:
         step = Step(to=to, by=by, note=note, cause_code=cause_code, assigned_to=assigned_to)
         return self.orders.move(order_id, step, now)
 
-    def _take(self, connection: Connection, message: Message) -> None:
-        transition = conditions.transition_of(message)
-        if transition is None:
-            _note_answer(connection, message)
-            return
-        if not conditions.accept(connection, transition):
-            return
-        alert = alert_entries.lock_open_alert(connection, message.lift_id, transition.kind, transition.code)
-        if not transition.active and alert is not None:
-            note = f"the lift said so at {message.happened_at.isoformat()}"
-            clear = partial(alert_entries.change_alert, connection, alert, AlertChange.CLEAR, message.received_at)
-            clear(LIFTWATCH, note, cleared_at=message.happened_at)
-        elif transition.active and alert is not None:
-            alert_entries.count_repeat(connection, alert)
-            if not message.late:
-                see_to_order(connection, alert.id, self._alert_of(transition))
-        elif transition.active and not message.late:
-            ring(connection, self._alert_of(transition))
-
-    def _alert_of(self, transition: Transition) -> NewAlert:
-        message, rule = transition.message, self._rules.rule(transition.kind, transition.code)
-        floor = message.body.floor if isinstance(message.body, Fault) else None
-        return NewAlert(
-            lift_id=message.lift_id,
-            kind=transition.kind.value,
-            code=transition.code,
-            raised_at=message.happened_at,
-            received_at=message.received_at,
-            message=rule.words(lift_id=message.lift_id, code=transition.code, floor=floor),
-            evidence=[evidence_of(message)],
-            rule=rule,
-        )
-
     def _write_contacts(self, connection: Connection, news: Sequence[Heard]) -> None:
         self._watchdog.write(connection, news)
         spoke_ms = {heard.lift_id: heard.spoke_ms for heard in news if heard.spoke_ms is not None}
@@ -235,21 +208,6 @@ class Desk:
             spoke_at = from_ms(spoke_ms[alert.lift_id])
             note = "the lift has spoken"
             alert_entries.change_alert(connection, alert, AlertChange.CLEAR, spoke_at, LIFTWATCH, note)
-
-
-def _note_answer(connection: Connection, message: Message) -> None:
-    alert = alert_entries.lock_open_alert(connection, message.lift_id, AlertKind.PASSENGER_ALARM, None)
-    note = f"answered at {message.happened_at.isoformat()}"
-    if alert is not None and not alert_entries.is_noted(connection, alert.id, "answered", note):
-        alert_entries.note_alert(connection, alert.id, message.received_at, LIFTWATCH, "answered", note)
-
-
-def _locked_alert(connection: Connection, alert_id: int) -> Alert:
-    alert = alert_entries.lock_alert(connection, alert_id)
-    if alert is None:
-        message = f"no alert {alert_id}"
-        raise UnknownAlertError(message)
-    return alert
 
 
 def _require_words(note: str, refusal: str) -> str:

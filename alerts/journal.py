@@ -11,7 +11,7 @@ from msgspec import Struct
 from sqlalchemy.engine import Connection, Engine, RowMapping
 
 from alerts import tables
-from alerts.alert import OPEN_STATES, Alert, AlertState
+from alerts.alert import OPEN_STATES, Alert, AlertState, Suppression
 from alerts.work_orders import OrderKind, OrderState, WorkOrder
 from ingest.database import reading
 
@@ -92,11 +92,17 @@ class Journal:
         kind: str | None = None,
         priority: int | None = None,
         state: str | None = None,
+        suppression: Suppression | None = None,
     ) -> list[Alert]:
-        """Return at most `limit` alerts below `before_id`, newest first; `state` is exact, or "open": not cleared."""
+        """Return at most `limit` alerts below `before_id`, newest first; `state` is exact, or "open": not cleared.
+
+        With `suppression` only those that are silent for that reason, or that are not.
+        """
         query = _page(tables.alert, limit, before_id, {"lift_id": lift_id, "kind": kind, "priority": priority})
         if state is not None:
             query = query.where(tables.alert.c.state.in_(_alert_states(state)))
+        if suppression is not None:
+            query = query.where(_silent(suppression))
         with self.reading() as connection:
             return [alert_of(row) for row in connection.execute(query).mappings()]
 
@@ -111,6 +117,17 @@ class Journal:
         """Return what happened to an alert, oldest first."""
         history = tables.alert_history
         return self._history(sa.select(history).where(history.c.alert_id == alert_id).order_by(history.c.id))
+
+    def silence_counts(self) -> dict[str, int]:
+        """Return how many open alerts are shelved, suppressed and out of service."""
+        reasons = {each.value.replace("-", "_"): _silent(each) for each in Suppression if each is not Suppression.NONE}
+        sums = [
+            sa.func.coalesce(sa.func.sum(sa.case((which, 1), else_=0)), 0).label(name)
+            for name, which in reasons.items()
+        ]
+        query = sa.select(*sums).where(tables.alert.c.state.in_(_alert_states(OPEN)))
+        with self.reading() as connection:
+            return {name: int(count) for name, count in connection.execute(query).mappings().one().items()}
 
     def work_orders(
         self,
@@ -171,6 +188,13 @@ class Journal:
         with self.reading() as connection:
             return connection.execute(query).first() is not None
 
+    def standing(self, keys: Sequence[str]) -> set[tuple[str, str]]:
+        """Return lift and key of the conditions of these keys that stand."""
+        condition = tables.condition
+        query = sa.select(condition.c.lift_id, condition.c.key).where(condition.c.key.in_(keys), condition.c.active)
+        with self.reading() as connection:
+            return {(row.lift_id, row.key) for row in connection.execute(query)}
+
     def _history(self, query: sa.Select[Any]) -> list[HistoryEntry]:
         with self.reading() as connection:
             rows = connection.execute(query)
@@ -217,6 +241,18 @@ def _page(table: sa.Table, limit: int, before_id: int | None, equal: dict[str, o
         if value is not None:
             query = query.where(table.c[name] == value)
     return query
+
+
+def _silent(why: Suppression) -> sa.ColumnElement[bool]:
+    """Return what makes an alert silent for this reason, as `Alert.suppression` tells it."""
+    out, suppressed = tables.alert.c.out_of_service, tables.alert.c.suppressed_by.is_not(None)
+    shelved = tables.alert.c.shelved_until.is_not(None)
+    return {
+        Suppression.OUT_OF_SERVICE: out,
+        Suppression.SUPPRESSED: ~out & suppressed,
+        Suppression.SHELVED: ~out & ~suppressed & shelved,
+        Suppression.NONE: ~out & ~suppressed & ~shelved,
+    }[why]
 
 
 def _alert_states(state: str) -> list[str]:

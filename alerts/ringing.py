@@ -2,10 +2,12 @@
 
 from sqlalchemy.engine import Connection
 
-from alerts.alert import LIFTWATCH
+from alerts.alert import LIFTWATCH, Suppression
 from alerts.alert_entries import NewAlert, lock_alert, open_alert
+from alerts.floods import comes_in_a_flood
 from alerts.order_entries import link_alert, lock_order, lock_undone_order, open_order
 from alerts.outbox import tell_alert, tell_order
+from alerts.quiet import quiet_of
 from alerts.work_orders import WorkOrder
 
 # Somebody else may open an order between our look and our insert, and end it again before our next look.
@@ -15,16 +17,21 @@ _TRIES_MAX = 3
 def ring(connection: Connection, new: NewAlert) -> int | None:
     """Raise an alert and see to its order; return the alert's id, None where lift and cause have an open one.
 
-    An order of the same lift and cause on which there is work to do takes the alert in, whatever its rule says;
-    otherwise a new one is opened where the rule asks for it.
+    One that is silent orders no work and calls nobody before it rings. An order of the same lift and cause on which
+    there is work to do takes the alert in, whatever its rule says; otherwise one is opened where the rule asks for it.
     """
-    alert_id = open_alert(connection, new)
+    quiet = quiet_of(connection, new.lift_id, new.kind, new.code, new.rule.priority, new.received_at)
+    alert_id = open_alert(connection, new, quiet)
     if alert_id is None:
         return None
-    see_to_order(connection, alert_id, new)
+    rings = quiet.suppression is Suppression.NONE
+    if rings:
+        see_to_order(connection, alert_id, new)
     # Read again: what is told names the order that was opened for it.
-    if (alert := lock_alert(connection, alert_id)) is not None:
-        tell_alert(connection, "raised", new.received_at, alert, by=LIFTWATCH)
+    if (alert := lock_alert(connection, alert_id)) is not None and quiet.suppression is not Suppression.SHELVED:
+        in_flood = new.rule.priority > 1 and comes_in_a_flood(connection, new.rule.operators, new.received_at)
+        what = ("grouped" if in_flood else "raised") if rings else "suppressed"
+        tell_alert(connection, what, new.received_at, alert, by=LIFTWATCH)
     return alert_id
 
 

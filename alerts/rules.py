@@ -8,13 +8,16 @@ from typing import Annotated
 
 import msgspec
 import yaml
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
-from alerts.alert import ALERT_KINDS
+from alerts.alert import ALERT_KINDS, PEOPLE
 from alerts.work_orders import OrderKind
 from ingest.faults import CANONICAL
 
 Words = Annotated[str, Meta(min_length=1, max_length=1_000)]
+# Minutes until somebody is reminded of an alert for which nothing happens, by priority: what is for at once and for
+# within the hour after 10 min, what is for today once a shift, what is to be planned never.
+REMIND_AFTER_MIN: Mapping[int, int | None] = {1: 10, 2: 10, 3: 480, 4: None}
 WORDS_OF_MESSAGES = frozenset({"lift_id", "fault", "where", "reason"})
 
 
@@ -22,7 +25,9 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What happens when an alert of `kind` (and of one of `codes`, where they are given) is raised.
 
     `priority` is 1 (at once) to 4 (plan it); `opens_order` None: no work order by itself; `arrive_within_min` counts
-    from receipt.
+    from receipt. A condition rings once it has stood for `on_delay_s`, and is over once it has been gone for
+    `off_delay_s`. `remind_after_min` None: as its priority asks for; 0: never. `operators` is how many share the alerts
+    (the whole book's, `RuleBook`).
     """
 
     kind: Words
@@ -33,6 +38,17 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     source: Words
     opens_order: OrderKind | None = None
     arrive_within_min: Annotated[int, Meta(ge=1, le=10_080)] | None = None
+    on_delay_s: Annotated[int, Meta(ge=0, le=3_600)] = 0
+    off_delay_s: Annotated[int, Meta(ge=0, le=3_600)] = 0
+    remind_after_min: Annotated[int, Meta(ge=0, le=10_080)] | None = None
+    operators: Annotated[int, Meta(ge=1, le=100)] = 1
+
+    @property
+    def reminds_after_min(self) -> int | None:
+        """Return after how many minutes somebody is reminded, None for never."""
+        if self.remind_after_min is None:
+            return REMIND_AFTER_MIN[self.priority]
+        return self.remind_after_min or None
 
     def words(self, *, lift_id: str, code: str | None = None, floor: int | None = None, reason: str = "") -> str:
         """Return the message for an operator."""
@@ -48,13 +64,15 @@ class RuleBookError(ValueError):
 class RuleBook:
     """Exactly one rule for each kind of alert, and for those codes of a kind that have a rule of their own."""
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
-        """Hold rules that are complete and do not contradict each other.
+    def __init__(self, rules: Sequence[Rule], operators: int | None = None) -> None:
+        """Hold rules that are complete and do not contradict each other; `operators` share what rings.
 
         Raises:
             RuleBookError: a kind without a rule or with two, a kind or code that does not exist, a message with words
-                that nothing fills in, or an arrival clock without an order.
+                that nothing fills in, an arrival clock without an order, or a delay where somebody may be in danger.
         """
+        if operators is not None:
+            rules = [structs.replace(rule, operators=operators) for rule in rules]
         faults = [*_faults_of_book(rules), *(fault for rule in rules for fault in _faults_of_rule(rule))]
         if faults:
             raise RuleBookError("; ".join(faults))
@@ -71,7 +89,7 @@ class RuleBook:
         source = resources.files("alerts").joinpath("rules.yaml") if path is None else path
         try:
             document = msgspec.convert(yaml.safe_load(source.read_bytes()), _Document)
-            return cls(document.rules)
+            return cls(document.rules, document.operators)
         except (yaml.YAMLError, msgspec.ValidationError, RuleBookError) as error:
             message = f"{path or 'alerts/rules.yaml'}: {error}"
             raise RuleBookError(message) from error
@@ -87,6 +105,7 @@ class RuleBook:
 
 class _Document(Struct, frozen=True, forbid_unknown_fields=True):
     rules: list[Rule]
+    operators: Annotated[int, Meta(ge=1, le=100)] | None = None
 
 
 def _keys(rule: Rule) -> list[tuple[str, str | None]]:
@@ -107,6 +126,8 @@ def _faults_of_rule(rule: Rule) -> list[str]:
     faults += [f"{rule.kind}: {code} is not a canonical fault code" for code in rule.codes if code not in CANONICAL]
     if rule.arrive_within_min is not None and rule.opens_order is None:
         faults.append(f"{rule.kind}: arrive_within_min without opens_order")
+    if rule.kind in PEOPLE and (rule.on_delay_s or rule.off_delay_s):
+        faults.append(f"{rule.kind}: nothing waits where somebody may be in danger")
     return faults + _faults_of_message(rule)
 
 

@@ -30,7 +30,19 @@ alert = sa.Table(
     sa.Column("evidence", sa.JSON, nullable=False),
     sa.Column("work_order_id", sa.ForeignKey("work_order.id"), index=True),
     sa.Column("repeats", sa.Integer, nullable=False),
+    sa.Column("shelved_until", Instant),
+    sa.Column("shelved_by", sa.Text),
+    sa.Column("shelve_reason", sa.Text),
+    sa.Column("suppressed_by", sa.String(200)),
+    sa.Column("out_of_service", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("chattering", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("rang", sa.Boolean, nullable=False, server_default=sa.true()),
+    sa.Column("remind_after_min", sa.Integer),
+    # NULL: nobody needs to be reminded.
+    sa.Column("remind_at", Instant, index=True),
+    sa.Column("reminders", sa.Integer, nullable=False, server_default="0"),
 )
+sa.Index("ix_alert_received_at", alert.c.received_at)
 alert_history = sa.Table(
     "alert_history",
     metadata,
@@ -96,6 +108,61 @@ condition = sa.Table(
     sa.Column("boot", sa.String(64)),
     sa.Column("seq", sa.BigInteger),
     sa.Column("received_at", Instant),
+    # The last changes, [milliseconds, active]; and how often it was over before it had lasted long enough to ring.
+    sa.Column("recent", sa.JSON),
+    sa.Column("passed", sa.Integer, nullable=False, server_default="0"),
+)
+sa.Index("ix_condition_key_active", condition.c.key, condition.c.active)
+# Conditions that have to last until `due_at` before anything follows: to ring, to be over, or to be quiet again.
+settling = sa.Table(
+    "settling",
+    metadata,
+    sa.Column("lift_id", sa.String(64), primary_key=True),
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("due_at", Instant, nullable=False, index=True),
+    sa.Column("kind", sa.String(40), nullable=False),
+    sa.Column("code", sa.String(200)),
+    sa.Column("raised_at", Instant, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("evidence", sa.JSON, nullable=False),
+)
+# What a person has put aside: a cause, not a single alert, so that it stays aside when it clears and returns.
+shelf = sa.Table(
+    "shelf",
+    metadata,
+    sa.Column("open_key", sa.String(320), primary_key=True),
+    sa.Column("alert_id", sa.ForeignKey("alert.id"), nullable=False),
+    sa.Column("shelved_at", Instant, nullable=False),
+    sa.Column("until", Instant, nullable=False),
+    # When it is announced that the end is near, then the end itself.
+    sa.Column("due_at", Instant, nullable=False, index=True),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("repeats", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("clears", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("returns", sa.Integer, nullable=False, server_default="0"),
+)
+# Why alerts of a lift do not ring: somebody has checked in, it is taken out of the alarm system, or a greater alert
+# (`alert_id`) says it all. `kinds` NULL: every kind, but never that people are in danger.
+suppression = sa.Table(
+    "suppression",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("lift_id", sa.String(64), nullable=False, index=True),
+    sa.Column("source", sa.String(20), nullable=False),
+    sa.Column("kinds", sa.JSON),
+    sa.Column("alert_id", sa.ForeignKey("alert.id"), index=True),
+    # What must not be there twice, NULL once it has ended.
+    sa.Column("open_key", sa.String(320), unique=True),
+    sa.Column("since", Instant, nullable=False),
+    sa.Column("until", Instant),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("note", sa.Text),
+    # When it ends by itself, or somebody is told that it still stands.
+    sa.Column("due_at", Instant, index=True),
+    sa.Column("ended_at", Instant),
+    sa.Column("ended_by", sa.Text),
+    sa.Column("end_note", sa.Text),
 )
 # `due_at` NULL: the lift has been called silent, and nobody needs to be told again until it speaks.
 contact = sa.Table(

@@ -32,6 +32,7 @@ from api.routes import (
     records,
     shift,
     subscriptions,
+    suppressions,
     technicians,
     telemetry,
     webhooks,
@@ -50,6 +51,7 @@ _ROUTERS = (
     findings.router,
     failures.router,
     quality.router,
+    suppressions.router,  # before the alerts: `alerts/groups` is no alert's number
     alerts.router,
     work_orders.router,
     cases.router,

@@ -20,6 +20,7 @@ from alerts.kpi_desk import KpiDesk
 from alerts.mail_channel import MailChannel
 from alerts.mqtt_channel import MqttChannel
 from alerts.notifying import Notifying
+from alerts.quiet_desk import QuietDesk
 from alerts.rules import RuleBook
 from alerts.shift_log import ShiftLog
 from alerts.technician_register import TechnicianRegister
@@ -86,6 +87,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     rules: RuleBook
     notifying: Notifying
     shift: ShiftLog
+    quiet_desk: QuietDesk
     profiles: dict[str, ControllerProfile]
 
     def close(self) -> None:
@@ -149,6 +151,7 @@ def open_parts(settings: Settings, clock: Clock) -> Parts:
         rules=rules,
         shift=ShiftLog(journal, rules),
         notifying=Notifying(engine, channels_of(settings), allows_private=settings.webhook_private),
+        quiet_desk=QuietDesk(journal, rules),
         profiles=profiles,
     )
 

@@ -17,15 +17,16 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from alerts.alert import IllegalTransitionError
+from alerts.alert_entries import UnknownAlertError
 from alerts.case_desk import UnknownCaseError
 from alerts.chains import UnknownChainError
-from alerts.desk import UnknownAlertError
 from alerts.notifications import UnknownNotificationError
 from alerts.order_desk import StaleVersionError
 from alerts.order_sheet import UnknownFileError
 from alerts.request_keys import KeyReusedError
 from alerts.shift_log import UnknownHandoverError
 from alerts.subscriptions import UnknownSubscriptionError
+from alerts.taken_out import UnknownSuppressionError
 from alerts.work_orders import UnknownWorkOrderError
 from ingest.database import DATABASE_AWAY
 from ingest.telemetry_store import StoreUnavailableError
@@ -170,6 +171,7 @@ def add_problem_handlers(app: FastAPI, headers: Mapping[str, str]) -> None:
     app.add_exception_handler(UnknownNotificationError, _unknown)
     app.add_exception_handler(UnknownChainError, _unknown)
     app.add_exception_handler(UnknownHandoverError, _unknown)
+    app.add_exception_handler(UnknownSuppressionError, _unknown)
     app.add_exception_handler(IllegalTransitionError, _illegal)
     for unavailable in (StoreUnavailableError, *DATABASE_AWAY):
         app.add_exception_handler(unavailable, _unavailable)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, Field
 
-from alerts.alert import Alert, AlertState
+from alerts.alert import Alert, AlertState, Suppression
 from alerts.journal import Contact, HistoryEntry
 from analytics.findings import Finding, FindingKind
 from ingest.fleet import InspectionOutcome, VisitKind
@@ -194,7 +194,11 @@ def history_views(entries: Sequence[HistoryEntry]) -> list[HistoryView]:
 
 
 class AlertView(BaseModel):
-    """What an operator must know. `priority` is 1 (at once) to 4 (plan it); `repeats` counts further raises."""
+    """What an operator must know. `priority` is 1 (at once) to 4 (plan it); `repeats` counts further raises.
+
+    `suppression` says why it does not ring, in full in the fields behind it; `chattering`: it comes and goes, and is
+    held active until it is quiet.
+    """
 
     id: int
     lift_id: str
@@ -214,6 +218,14 @@ class AlertView(BaseModel):
     evidence: list[dict[str, Any]]
     work_order_id: int | None
     repeats: int
+    suppression: Suppression
+    shelved_until: datetime | None
+    shelved_by: str | None
+    shelve_reason: str | None
+    suppressed_by: str | None
+    out_of_service: bool
+    chattering: bool
+    reminders: int
 
 
 class AlertDetail(AlertView):

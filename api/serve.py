@@ -129,6 +129,7 @@ class Serving:
             technicians=parts.technicians,
             notifying=parts.notifying,
             shift=parts.shift,
+            quiet_desk=parts.quiet_desk,
             findings=parts.findings,
             features=parts.features,
             assessment=parts.assessment,

@@ -8,6 +8,7 @@ from alerts.desk import Desk
 from alerts.journal import Journal
 from alerts.kpi_desk import KpiDesk
 from alerts.notifying import Notifying
+from alerts.quiet_desk import QuietDesk
 from alerts.shift_log import ShiftLog
 from alerts.technician_register import TechnicianRegister
 from analytics.assessment import Assessment
@@ -46,6 +47,7 @@ class Service:
     technicians: TechnicianRegister
     notifying: Notifying
     shift: ShiftLog
+    quiet_desk: QuietDesk
     findings: FindingBook
     features: FeatureBook
     assessment: Assessment

@@ -175,6 +175,17 @@ class FleetRegister:
         with reading(self._engine) as connection:
             return {row.lift_id: float(row.silence_s_max) for row in connection.execute(query)}
 
+    def sites_of(self, lift_ids: Sequence[str]) -> dict[str, str]:
+        """Return the site of each of these lifts, by id; a lift whose site nobody told is not in it."""
+        query = sa.select(lift.c.lift_id, lift.c.site_id).where(lift.c.site_id.is_not(None))
+        chunks = (lift_ids[start : start + _CHUNK] for start in range(0, len(lift_ids), _CHUNK))
+        with reading(self._engine) as connection:
+            return {
+                row.lift_id: row.site_id
+                for chunk in chunks
+                for row in connection.execute(query.where(lift.c.lift_id.in_(chunk)))
+            }
+
     def add_visits(self, visits: Iterable[Visit]) -> int:
         """Record visits; one that is known already (lift, kind, instant) stays as it is. Return how many were new.
 

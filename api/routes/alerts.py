@@ -4,7 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from alerts.desk import UnknownAlertError
+from alerts.alert import Suppression
+from alerts.alert_entries import UnknownAlertError
 from api.bodies import Acknowledgement, AlertKindName, AlertStateFilter, LiftId, RecordId, Remark
 from api.problems import documented
 from api.routes.paging import PageQuery, ServiceParameter, cut, decode_id
@@ -15,12 +16,13 @@ AlertPath = Annotated[RecordId, Path()]
 
 
 class AlertsQuery(PageQuery):
-    """Which alerts; `open`: those whose condition still stands, acknowledged or not."""
+    """Which alerts; `open`: those whose condition still stands, acknowledged or not, silent or not."""
 
     lift_id: LiftId | None = None
     kind: AlertKindName | None = None
     priority: Annotated[int, Query(ge=1, le=4)] | None = None
     state: AlertStateFilter | None = None
+    suppression: Suppression | None = None
 
 
 @router.get("", responses=documented())
@@ -33,6 +35,7 @@ def list_alerts(service: ServiceParameter, query: Annotated[AlertsQuery, Query()
         kind=query.kind,
         priority=query.priority,
         state=query.state,
+        suppression=query.suppression,
     )
     page, following = cut(rows, query.limit, lambda alert: alert.id)
     return AlertPage(items=[alert_view(alert) for alert in page], next=following)

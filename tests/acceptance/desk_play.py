@@ -35,7 +35,7 @@ from tests.unit.api.parts import World, world_on
 _LONG_AGO = at(-86_400)
 _UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _LINE = re.compile(
-    r"(?:(?P<times>\d+)x\s+)?(?P<since>[\d.]*\d[smhd]?)(?:\.\.(?P<until>[\d.]*\d[smhd]?))?\s+(?P<words>.+)"
+    r"(?:(?P<times>\d+)x\s+)?(?P<since>\d+(?:\.\d+)?[smhd]?)(?:\.\.(?P<until>\d+(?:\.\d+)?[smhd]?))?\s+(?P<words>.+)"
 )
 Act = Callable[[World], object]
 

@@ -61,8 +61,8 @@ def door(*, lift_id: str = "A1", at_s: float = 0, received_s: float | None = Non
     return message(lift_id, Kind.DOOR, body, at_s=at_s, received_s=received_s)
 
 
-def state(*, connected: bool, lift_id: str = "A1", at_s: float = 0) -> Message:
-    return message(lift_id, Kind.STATE, State(connected=connected), at_s=at_s)
+def state(*, connected: bool | None = None, lift_id: str = "A1", at_s: float = 0, **readings: Any) -> Message:
+    return message(lift_id, Kind.STATE, State(connected=connected, **readings), at_s=at_s)
 
 
 def finding(

@@ -1,3 +1,6 @@
+from contextlib import suppress
+from itertools import product
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -5,9 +8,12 @@ from hypothesis import strategies as st
 from alerts.alert import (
     ALERT_KINDS,
     OPEN_STATES,
+    PEOPLE,
+    SUPPRESSION_CHANGES,
     AlertChange,
     AlertState,
     IllegalTransitionError,
+    Suppression,
     cause_of,
     changed,
     open_key_of,
@@ -46,7 +52,7 @@ def test_nothing_is_acknowledged_or_cleared_twice(state: AlertState, change: Ale
         changed(state, change)
 
 
-@given(st.lists(st.sampled_from(AlertChange)))
+@given(st.lists(st.sampled_from([AlertChange.ACKNOWLEDGE, AlertChange.CLEAR])))
 def test_whatever_is_tried_each_change_happens_at_most_once(attempts: list[AlertChange]) -> None:
     state, made = ACTIVE, []
     for change in attempts:
@@ -57,6 +63,29 @@ def test_whatever_is_tried_each_change_happens_at_most_once(attempts: list[Alert
         made.append(change)
     assert len(made) == len(set(made)) == len(set(attempts))
     assert state.is_open is (AlertChange.CLEAR not in attempts)
+
+
+@pytest.mark.parametrize("state", [ACTIVE, ACKNOWLEDGED])
+def test_what_returns_is_unacknowledged(state: AlertState) -> None:
+    assert changed(state, AlertChange.RETURN) is ACTIVE
+
+
+@pytest.mark.parametrize("state", [CLEARED, OVER])
+def test_what_is_cleared_never_comes_back(state: AlertState) -> None:
+    for change in AlertChange:
+        with suppress(IllegalTransitionError):
+            assert not changed(state, change).is_open
+    with pytest.raises(IllegalTransitionError, match="cannot return an alert that is cleared"):
+        changed(state, AlertChange.RETURN)
+
+
+def test_every_change_of_silence_has_a_name_and_the_same_twice_is_none() -> None:
+    assert set(SUPPRESSION_CHANGES) == {pair for pair in product(Suppression, repeat=2) if pair[0] is not pair[1]}
+
+
+def test_people_are_never_silent_whatever_else_is() -> None:
+    assert {"entrapment", "passenger-alarm", "unregistered-lift-alarm"} == PEOPLE
+    assert set(ALERT_KINDS) > PEOPLE
 
 
 def test_an_alert_is_open_until_it_is_cleared() -> None:

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from alerts.alert import AlertState, IllegalTransitionError
-from alerts.desk import UnknownAlertError
+from alerts.alert_entries import UnknownAlertError
 from alerts.work_orders import OrderKind, OrderState, UnknownWorkOrderError
 from ingest.fleet import VisitKind
 from ingest.fleet_register import UnknownLiftError

@@ -36,7 +36,8 @@ def _message(lift_id: str, place: int, what: str, begins: bool, numbered: bool) 
 
 
 def outcome(room: Room, lift_id: str) -> set[tuple[str, str | None]]:
-    """Return what rings, having checked that nothing rings twice and no work is ordered twice."""
+    """Return what rings once it is quiet, having checked that nothing rings twice and no work is ordered twice."""
+    room.desk.watch(at(10_000), None)
     ringing = [(alert.kind, alert.code) for alert in room.alerts(lift_id=lift_id, state="open")]
     assert len(ringing) == len(set(ringing))
     causes = [order.cause for order in room.undone(lift_id=lift_id)]

@@ -8,7 +8,7 @@ from sqlalchemy.engine import Engine
 
 from alerts import tables
 from alerts.outbox import EVIDENCE_MAX, tell
-from tests.unit.alerts.parts import NOON, Room, at, door, fault, finding
+from tests.unit.alerts.parts import NOON, Room, alarm, at, door, fault, finding
 
 
 @pytest.fixture
@@ -45,17 +45,17 @@ def test_what_changes_nothing_is_not_told(room: Room) -> None:
 
 
 def test_the_life_of_an_alert_is_told_with_who_and_why(room: Room) -> None:
-    room.desk.observe([fault("power-supply-fault")])
+    room.desk.observe([alarm("button")])
     alert_id = room.alert().id
     room.desk.comment(alert_id, "Li", at(5), "the caretaker calls")
     room.desk.acknowledge(alert_id, "Li", at(10), "calling the car")
-    room.desk.clear(alert_id, "Chan", at(20), "power is back")
+    room.desk.clear(alert_id, "Chan", at(20), "all is well")
     rows = told(room)
     assert [row["topic"] for row in rows] == ["alert.raised", "alert.commented", "alert.acknowledged", "alert.cleared"]
     assert [(row["body"]["by"], row["body"]["note"]) for row in rows[1:]] == [
         ("Li", "the caretaker calls"),
         ("Li", "calling the car"),
-        ("Chan", "power is back"),
+        ("Chan", "all is well"),
     ]
     assert rows[-1]["body"]["alert"]["state"] == "cleared-acknowledged"
     assert rows[1]["body"]["alert"]["state"] == "active-unacknowledged"

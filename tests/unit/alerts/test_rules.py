@@ -27,8 +27,8 @@ def test_every_kind_has_a_rule(kind: str) -> None:
 def test_people_come_first_and_planning_last() -> None:
     of_kind = {kind: RULES.rule(kind).priority for kind in ALERT_KINDS}
     at_once = {kind for kind, priority in of_kind.items() if priority == 1}
-    people = {"entrapment", "passenger-alarm", "unregistered-lift-alarm"}
-    assert at_once == {*people, "broker-away"}, "without a broker nobody's call is heard"
+    in_danger = {"entrapment", "passenger-alarm", "unregistered-lift-alarm", "door-open-while-moving"}
+    assert at_once == {*in_danger, "broker-away"}, "without a broker nobody's call is heard"
     assert {kind for kind, priority in of_kind.items() if priority == 4} == {
         "maintenance-due",
         "inspection-due",
@@ -82,6 +82,8 @@ def test_a_rule_for_one_code_is_not_a_rule_for_the_kind() -> None:
         ({"kind": "flood"}, "flood: no such kind of alert"),
         ({"codes": ["E17"]}, "E17 is not a canonical fault code"),
         ({"arrive_within_min": 30}, "arrive_within_min without opens_order"),
+        ({"kind": "entrapment", "on_delay_s": 5}, "entrapment: nothing waits where somebody may be in danger"),
+        ({"kind": "passenger-alarm", "off_delay_s": 5}, "nothing waits where somebody may be in danger"),
         ({"message": "lift {lift}"}, "nothing fills in {lift}"),
         ({"message": "lift {lift_id:d}"}, "nothing fills in {lift_id}"),
         ({"message": "lift {lift_id.__class__}"}, "nothing fills in {lift_id.__class__}"),
@@ -143,6 +145,36 @@ def test_the_document_lists_exactly_these_rules() -> None:
     lines = [line for line in DOCUMENT.read_text().splitlines() if line.startswith("| `")]
     rules_table = [line for line in lines if line.count("|") == 7]
     assert rules_table == [documented(rule) for rule in RULES.rules]
+
+
+def timing(rule: Rule) -> str:
+    kind = f"`{rule.kind}`" + "".join(f"<br>`{code}`" for code in rule.codes)
+    delays = [f"{seconds} s" if seconds else "at once" for seconds in (rule.on_delay_s, rule.off_delay_s)]
+    reminder = "never" if rule.reminds_after_min is None else f"{rule.reminds_after_min} min"
+    return f"| {kind} | {' | '.join(delays)} | {reminder} |"
+
+
+def test_the_document_lists_every_delay_and_every_reminder_that_is_not_the_usual() -> None:
+    lines = [line for line in DOCUMENT.read_text().splitlines() if line.startswith("| `") and line.count("|") == 5]
+    unusual = [rule for rule in RULES.rules if rule.on_delay_s or rule.off_delay_s or rule.remind_after_min is not None]
+    assert lines == [timing(rule) for rule in unusual]
+
+
+def test_what_is_urgent_is_reminded_of_after_10_minutes_and_a_plan_never() -> None:
+    assert [RULES.rule(kind).reminds_after_min for kind in ("entrapment", "lift-stopped", "no-contact")] == [
+        10,
+        10,
+        480,
+    ]
+    assert RULES.rule("maintenance-due").reminds_after_min is None
+    assert structs.replace(RULES.rule("entrapment"), remind_after_min=0).reminds_after_min is None
+
+
+def test_a_file_may_say_how_many_operators_share_the_alerts(tmp_path: Path) -> None:
+    assert {rule.operators for rule in RULES.rules} == {1}
+    own = tmp_path / "own.yaml"
+    own.write_text(SHIPPED.read_text().replace("rules:\n", "operators: 3\nrules:\n", 1))
+    assert {rule.operators for rule in RuleBook.load(own).rules} == {3}
 
 
 def test_the_document_says_when_each_kind_is_raised_and_cleared() -> None:

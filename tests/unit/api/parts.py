@@ -17,6 +17,7 @@ from alerts.desk import Desk
 from alerts.journal import Journal
 from alerts.kpi_desk import KpiDesk
 from alerts.notifying import Notifying
+from alerts.quiet_desk import QuietDesk
 from alerts.rules import RuleBook
 from alerts.shift_log import ShiftLog
 from alerts.technician_register import TechnicianRegister
@@ -179,6 +180,7 @@ def service_on(engine: Engine, clock: ManualClock, store: TelemetryStore) -> Ser
         quality=quality,
         shift=ShiftLog(journal, RuleBook.load()),
         notifying=Notifying(engine, frozenset(CHANNELS)),
+        quiet_desk=QuietDesk(journal, RuleBook.load()),
         regimes=REGIMES,
         profiles=profiles,
         clock=clock,
