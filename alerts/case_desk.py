@@ -1,7 +1,7 @@
 """What people do with entrapment cases, and how they are read."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -9,9 +9,11 @@ from sqlalchemy.engine import Connection
 from alerts import case_entries, order_entries, tables
 from alerts.alert import IllegalTransitionError
 from alerts.cases import close_case, escalate
-from alerts.entrapment import EntrapmentCase, Outcome, Stage, require_legal, with_people
+from alerts.entrapment import EntrapmentCase, Outcome, Stage, require_legal, warnings, with_people
 from alerts.journal import Journal
 from alerts.rules import RuleBook
+from alerts.technician_register import crew_of, is_kept
+from alerts.technicians import lacking_in
 from alerts.work_orders import WorkOrder, moved
 
 # A stage that a person sets moves the rescue order along; work that is done is said at the order itself.
@@ -57,6 +59,18 @@ class CaseDesk:
         if not found:
             raise _unknown(case_id)
         return found[0]
+
+    def lacking(self, case: EntrapmentCase, day: date) -> list[str]:
+        """Return what the people who were sent lack on a day; none of it holds a rescue up.
+
+        Where technicians are registered, people are named by their ids, and their certificates count.
+        """
+        with self._journal.reading() as connection:
+            found = warnings(case)
+            is_sent = case.closed_at is None and case.at(Stage.DISPATCHED) is not None
+            if is_sent and is_kept(connection):
+                found = lacking_in(crew_of(connection, case.people), day, None)
+        return found
 
     def reach(
         self,

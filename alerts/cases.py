@@ -308,9 +308,18 @@ def link(connection: Connection, case: EntrapmentCase, alert: Alert) -> None:
     order_id = alert.work_order_id or (order.id if order is not None else case.work_order_id)
     if (alert.id, order_id) != (case.alert_id, case.work_order_id):
         case_entries.change_case(connection, case.id, alert_id=alert.id, work_order_id=order_id)
+    if order is not None and order.id != case.work_order_id and order.arrive_by is not None:
+        _tighten(connection, case, order.arrive_by)
     told = {"case_id": case.id}
     if told not in alert.evidence:
         refresh_alert(connection, alert, alert.message, [*alert.evidence, told])
+
+
+def _tighten(connection: Connection, case: EntrapmentCase, arrive_by: datetime) -> None:
+    """Let a contract that asks for an earlier arrival than the rule hold for the case too."""
+    if arrive_by < case.arrive_by:
+        due = {} if case.at(Stage.ARRIVED) else {"arrive_due_at": arrive_by}
+        case_entries.change_case(connection, case.id, arrive_by=arrive_by, **due)
 
 
 def close_case(

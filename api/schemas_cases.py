@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from alerts.entrapment import PEOPLE_MAX, PEOPLE_MIN, Certainty, EntrapmentCase, Outcome, Stage, warnings
+from alerts.entrapment import PEOPLE_MAX, PEOPLE_MIN, Certainty, EntrapmentCase, Outcome, Stage
 from alerts.rescue_aid import aid_of
 from api.bodies import Name, Note, Taken
 from api.schemas import Page
@@ -113,21 +113,21 @@ class PeopleNamed(Taken):
     people: Annotated[list[Name], Field(min_length=1, max_length=PEOPLE_MAX)]
 
 
-def case_view(case: EntrapmentCase, now: datetime) -> CaseView:
-    """Return a case as of `now`."""
-    return CaseView.model_validate(_values(case, now))
+def case_view(case: EntrapmentCase, now: datetime, lacking: list[str]) -> CaseView:
+    """Return a case as of `now`; `lacking` is what the people who were sent lack."""
+    return CaseView.model_validate(_values(case, now, lacking))
 
 
-def case_detail(case: EntrapmentCase, now: datetime) -> CaseDetail:
+def case_detail(case: EntrapmentCase, now: datetime, lacking: list[str]) -> CaseDetail:
     """Return a case as of `now` with what to do first."""
     aid = aid_of(case.facts)
     facts = {name: getattr(case.facts, name) for name in case.facts.__struct_fields__}
     steps = [{"text": step.text, "source": step.source} for step in aid.steps]
     told = {"position": aid.position, "facts": facts, "steps": steps, "unknown": aid.unknown}
-    return CaseDetail.model_validate({**_values(case, now), "rescue_aid": told})
+    return CaseDetail.model_validate({**_values(case, now, lacking), "rescue_aid": told})
 
 
-def _values(case: EntrapmentCase, now: datetime) -> dict[str, object]:
+def _values(case: EntrapmentCase, now: datetime, lacking: list[str]) -> dict[str, object]:
     kept = {name: getattr(case, name) for name in case.__struct_fields__ if name not in {"facts", "stages"}}
     answered = min((entry.at for entry in case.stages if entry.stage is not Stage.RECEIVED), default=None)
     arrived = _first(case, (Stage.ARRIVED, Stage.RELEASED, Stage.CLOSED))
@@ -137,8 +137,8 @@ def _values(case: EntrapmentCase, now: datetime) -> dict[str, object]:
         "stages": [{"stage": one.stage, "at": one.at, "by": one.by, "note": one.note} for one in case.stages],
         "answered_late": (answered or now) > case.answer_by,
         "arrived_late": (arrived or now) > case.arrive_by,
-        "people_complete": len(case.people) >= PEOPLE_MIN,
-        "warnings": warnings(case),
+        "people_complete": len(case.people) >= PEOPLE_MIN and not lacking,
+        "warnings": lacking,
     }
 
 

@@ -4,10 +4,12 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
 
+from alerts.entrapment import EntrapmentCase
 from api.bodies import LiftId, RecordId
 from api.problems import documented
 from api.routes.paging import PageQuery, ServiceParameter, cut, decode_id
 from api.schemas_cases import CaseDetail, CasePage, PeopleNamed, StageReached, case_detail, case_view
+from api.service import Service
 
 router = APIRouter(prefix="/cases", tags=["cases"])
 CasePath = Annotated[RecordId, Path()]
@@ -31,33 +33,37 @@ def list_cases(service: ServiceParameter, query: Annotated[CasesQuery, Query()])
     )
     page, following = cut(rows, query.limit, lambda case: case.id)
     now = service.clock.now()
-    return CasePage(items=[case_view(case, now) for case in page], next=following)
+    views = [case_view(case, now, service.cases.lacking(case, now.date())) for case in page]
+    return CasePage(items=views, next=following)
 
 
 @router.get("/{case_id}", responses=documented(404))
 def find_case(service: ServiceParameter, case_id: CasePath) -> CaseDetail:
     """Return one case with its rescue aid."""
-    return case_detail(service.cases.case(case_id), service.clock.now())
+    return _detail(service, service.cases.case(case_id))
 
 
 @router.post("/{case_id}/stages", responses=documented(404, 409, 413))
 def reach_stage(service: ServiceParameter, case_id: CasePath, body: StageReached) -> CaseDetail:
     """Say that a rescue has come to a stage."""
-    now = service.clock.now()
     case = service.cases.reach(
         case_id,
         body.stage,
         body.by,
-        now,
+        service.clock.now(),
         note=body.note,
         people=body.people,
         nobody_trapped=body.nobody_trapped,
     )
-    return case_detail(case, now)
+    return _detail(service, case)
 
 
 @router.post("/{case_id}/people", responses=documented(404, 409, 413))
 def name_people(service: ServiceParameter, case_id: CasePath, body: PeopleNamed) -> CaseDetail:
     """Name who goes to a rescue."""
+    return _detail(service, service.cases.name_people(case_id, body.people, body.by, service.clock.now()))
+
+
+def _detail(service: Service, case: EntrapmentCase) -> CaseDetail:
     now = service.clock.now()
-    return case_detail(service.cases.name_people(case_id, body.people, body.by, now), now)
+    return case_detail(case, now, service.cases.lacking(case, now.date()))

@@ -1,6 +1,6 @@
 """What can ring of all that a simulated lift says: faults, alarms, test calls, its state each hour and at changes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from ingest.clock import from_ms
@@ -10,6 +10,7 @@ from simulator.faults import POWER_CUT, FaultPeriod
 from simulator.fleet import LiftSpec
 from simulator.life import Life
 from simulator.lift import ALARM_TEST_EVERY_DAYS, LiftMessage
+from simulator.people import Presence
 from simulator.traffic import DAY_MS, HOUR_MS
 
 _TEST_HOUR = 3
@@ -27,7 +28,8 @@ def words_of(spec: LiftSpec, life: Life, since_ms: int, until_ms: int) -> Iterat
 
 def greeting(life: Life, at_ms: int) -> State:
     """Return how a lift stands when its connection comes back."""
-    return _state(life, at_ms)
+    stops = [each for each in _near(life, at_ms // DAY_MS * DAY_MS) if each.stops]
+    return _state(stops, life.presences, at_ms)
 
 
 def _near(life: Life, day_ms: int) -> list[FaultPeriod]:
@@ -73,15 +75,12 @@ def _states(spec: LiftSpec, life: Life, day_ms: int) -> Iterator[LiftMessage]:
     changes |= {instant for each in people for instant in (each.begin_ms, each.end_ms)}
     for at_ms in sorted({*hourly, *changes}):
         if day_ms <= at_ms < day_ms + DAY_MS:
-            yield LiftMessage(at_ms, Kind.STATE, _state(life, at_ms))
+            yield LiftMessage(at_ms, Kind.STATE, _state(stops, people, at_ms))
 
 
-def _state(life: Life, at_ms: int) -> State:
-    active = [each for each in _near(life, at_ms // DAY_MS * DAY_MS) if each.raised_ms <= at_ms < each.cleared_ms]
-    stopping = [each for each in active if each.stops]
-    is_visited = any(
-        each.begin_ms <= at_ms < each.end_ms and each.kind in ("maintenance", "repair") for each in life.presences
-    )
+def _state(stops: Sequence[FaultPeriod], people: Sequence[Presence], at_ms: int) -> State:
+    stopping = [each for each in stops if each.raised_ms <= at_ms < each.cleared_ms]
+    is_visited = any(each.begin_ms <= at_ms < each.end_ms and each.kind in ("maintenance", "repair") for each in people)
     return State(
         at=at_ms,
         service_mode="inspection" if is_visited else "out-of-service" if stopping else "normal",

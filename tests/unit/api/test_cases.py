@@ -54,3 +54,20 @@ def test_what_is_not_there_or_not_possible_is_a_problem(world: World) -> None:
     assert world.client.post(f"{path}/stages", stage="answered", by="Li").status_code == 409
     assert world.client.post(f"{path}/stages", stage="free", by="Li").status_code == 422
     assert world.client.post(f"{path}/people", by="Li", people=[]).status_code == 422
+
+
+def test_where_technicians_are_registered_their_certificates_count(world: World) -> None:
+    path = trapped(world)
+    held = {"kind": "lift-work", "number": "C1", "valid_until": "2026-12-31"}
+    for who, until in (("T1", "2026-12-31"), ("T2", "2026-01-31"), ("T3", "2026-12-31")):
+        body = {"name": f"Name of {who}", "certificates": [{**held, "number": who, "valid_until": until}]}
+        assert world.client.put(f"/api/v1/technicians/{who}", **body).status_code in {200, 201}
+    told = world.client.post(f"{path}/stages", stage="dispatched", by="Li", people=["T1", "T2"]).json()
+    assert told["people_complete"] is False
+    assert told["warnings"] == [
+        "1 of 2 people with a valid certificate (WO-02, ST-01)",
+        "Name of T2: certificate T2 expired on 2026-01-31",
+    ]
+    assert world.client.post(f"{path}/people", by="Li", people=["T3"]).status_code == 200
+    told = world.client.get(path).json()
+    assert told["warnings"] == ["Name of T2: certificate T2 expired on 2026-01-31"]
