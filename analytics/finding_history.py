@@ -1,4 +1,4 @@
-"""Every finding that was told, from when to when: what the quality of findings is counted on. Kept in SQL.
+"""The findings that predicted something, from when to when: what their quality is counted on. Kept in SQL.
 
 The book of findings holds the newest assessment alone. Here a finding is one row from the assessment that found it
 first to the one that no longer did; one that is back within a week is still the same.
@@ -11,12 +11,27 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection, Engine
 
-from analytics.findings import Finding
+from analytics.findings import Finding, FindingKind
 from ingest.database import Instant, metadata, reading
 
 # What is back so soon was never gone: a count at its limit, a day without messages.
 SAME_WITHIN = timedelta(days=7)
 KEPT = timedelta(days=800)
+# What is due, and how a lift reports, predicts nothing, so that nothing can be said of how good it is.
+NO_PREDICTIONS = frozenset(
+    {
+        FindingKind.MAINTENANCE_DUE,
+        FindingKind.MAINTENANCE_OVERDUE,
+        FindingKind.INSPECTION_DUE,
+        FindingKind.INSPECTION_OVERDUE,
+        FindingKind.USAGE_DUE,
+        FindingKind.USAGE_OVERDUE,
+        FindingKind.NO_VALID_CERTIFICATE,
+        FindingKind.MESSAGES_MISSING,
+        FindingKind.FLOODING,
+        FindingKind.CLOCK_WRONG,
+    }
+)
 _CHUNK = 500
 
 told = sa.Table(
@@ -80,7 +95,7 @@ class FindingHistory:
 
 def note_findings(connection: Connection, findings: Sequence[Finding], as_of: datetime) -> None:
     """Write down, in the transaction of their assessment, which findings are new and which are gone."""
-    found = {_open_key(item): item for item in findings}
+    found = {_open_key(item): item for item in findings if item.kind not in NO_PREDICTIONS}
     query = sa.select(told.c.open_key, told.c.id).where(told.c.open_key.is_not(None))
     known: dict[str, int] = {row.open_key: row.id for row in connection.execute(query)}
     gone = [number for key, number in known.items() if key not in found]

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy.engine import Engine
 
-from analytics.finding_history import KEPT, SAME_WITHIN, FindingHistory, note_findings
+from analytics.finding_history import KEPT, NO_PREDICTIONS, SAME_WITHIN, FindingHistory, note_findings
 from analytics.findings import Finding, FindingBook, FindingKind
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -88,6 +88,11 @@ def test_lifts_kinds_and_causes_are_kept_apart(told: Told) -> None:
     told.assess(0, found(), found("L2"), found(code=BRAKE), found(kind=FindingKind.REPEAT_REPAIR))
     told.assess(1, found(code=BRAKE), found("L2"))
     assert sorted(told.spans(), key=str) == [("L1", 0, 1), ("L1", 0, 1), ("L1", 0, None), ("L2", 0, None)]
+
+
+def test_what_is_due_is_no_prediction_and_not_written_down(told: Told) -> None:
+    told.assess(0, *(found(kind=kind) for kind in NO_PREDICTIONS))
+    assert told.spans() == []
 
 
 def test_only_what_was_told_in_the_window_is_read_and_counted(told: Told) -> None:

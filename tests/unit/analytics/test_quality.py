@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from msgspec.structs import astuple
 from sqlalchemy.engine import Engine
 
 from analytics.failure_reader import FailureReader
-from analytics.finding_history import FindingHistory, ToldFinding, note_findings
+from analytics.finding_history import NO_PREDICTIONS, FindingHistory, ToldFinding, note_findings
 from analytics.findings import Finding, FindingBook, FindingKind
 from analytics.occurrences import Occurrence
 from analytics.outcomes import EXPECTED, NO_FAULT, Answers, Judged, Outcome
@@ -23,6 +24,7 @@ from ingest.telemetry_store import MemoryTelemetryStore
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 DOOR, BRAKE = "door-closing-fault", "brake-fault"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "quality.md"
 
 
 def told(
@@ -56,6 +58,17 @@ def judged(
     until: float = 100,
 ) -> Judged:
     return Answers(visits, faults, START + until * DAY).judge(finding)
+
+
+def test_every_kind_of_finding_is_judged_or_predicts_nothing() -> None:
+    predictions = {kind.value for kind in FindingKind} - {kind.value for kind in NO_PREDICTIONS}
+    assert predictions <= set(EXPECTED)
+
+
+@pytest.mark.parametrize("kind", sorted(EXPECTED))
+def test_what_counts_as_true_stands_in_the_documentation(kind: str) -> None:
+    (row,) = [line for line in DOCUMENT.read_text().splitlines() if line.startswith(f"| `{kind}` |")]
+    assert row.endswith(f"| {EXPECTED[kind].days} days |")
 
 
 @pytest.mark.parametrize(
