@@ -15,8 +15,9 @@ ROWS_A_STEP = 200
 
 def remove_old(engine: Engine, now: datetime) -> int:
     """Remove a step of what is older than `KEPT`, with its notifications; return how many rows of the outbox."""
-    old = tables.outbox.c.at < now - KEPT
-    query = sa.select(tables.outbox.c.id).where(old, tables.outbox.c.fanned_at.is_not(None))
+    # What was written long ago and is told only now, after a long stop, is kept as long as everything else.
+    old = (tables.outbox.c.at < now - KEPT) & (tables.outbox.c.fanned_at < now - KEPT)
+    query = sa.select(tables.outbox.c.id).where(old)
     some = query.order_by(tables.outbox.c.at).limit(ROWS_A_STEP)
     with reading(engine) as connection:
         ids = list(connection.execute(some).scalars())

@@ -20,7 +20,7 @@ class MqttListener:
         self._marked = threading.Event()
         self._client = Client(CallbackAPIVersion.VERSION2, "listener", clean_session=False)
         self._client.reconnect_delay_set(0.1, 0.2)  # type: ignore[arg-type]
-        self._client.on_connect = lambda client, *_: client.subscribe(topic_filter, qos=1)
+        self._client.on_connect = lambda client, *_: client.subscribe([(topic_filter, 1), (MARK, 1)])
         self._client.on_subscribe = lambda *_: self._subscribed.set()
         self._client.on_message = self._take
         self._client.connect(broker.host, broker.port)

@@ -327,5 +327,9 @@ def test_what_was_told_is_forgotten_after_90_days(centre: Centre, receiver: Rece
     centre.dispatcher.work()
     centre.after(days=89)
     assert len(centre.states()) == 1
+    centre.room.desk.observe([fault("power-supply-fault", lift_id="B2", at_s=0)])  # told only now, months later
     centre.after(days=2)
+    assert len(centre.states()) == 1
+    assert [each.lift_id for each in centre.notifying.log.page(limit=5)] == ["B2"]
+    centre.after(days=91)
     assert centre.states() == []
