@@ -7,7 +7,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 TRIALS ?= 100
 SEED ?= 1
 
-.PHONY: help setup setup-dev run test chaos check lint types imports format clean bench-ingest bench-latency bench-outage bench-simulator bench-assessment bench-drift bench-wear bench-month bench-failures
+.PHONY: help setup setup-dev run test chaos check lint types imports format clean bench-ingest bench-latency bench-outage bench-simulator bench-assessment bench-drift bench-wear bench-month bench-failures bench-risk
 
 help: ## what can be made here
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "%-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ bench-assessment: setup-dev ## what assessing 1,000 and 10,000 lifts costs that 
 
 bench-month: setup-dev ## a month of 1,000 simulated lifts: the alert load, and whether priority 1 was right
 	$(BIN)/python -m benchmarks.simulated_month --lifts 1000 --days 30
+
+bench-risk: setup-dev ## HISTORY=folder: predictions on a real log and on simulated fleets, into docs/quality.md
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.risk_escalators $(HISTORY) --write docs/quality.md
 
 format: setup-dev ## let ruff mend what it can
 	$(BIN)/ruff check --fix .

@@ -25,6 +25,8 @@ from analytics.quality_reader import QualityReader
 from analytics.recurrence import repeat_repairs, repeated_faults
 from analytics.regimes import REGIMES, Regime, duties_of
 from analytics.reporting import Reports, reporting_findings
+from analytics.risk_book import RiskBook
+from analytics.risk_findings import breakdowns_likely
 from analytics.settings import AssessmentSettings
 from analytics.usage_reader import UsageReader
 from ingest.clock import from_ms, to_ms
@@ -52,8 +54,9 @@ class Sources(Struct, frozen=True, kw_only=True):
     """What an assessment asks besides register and store.
 
     `failures` reads whole years of breakdowns, `usage` what counters showed, `daily` what daily values tell; `regimes`
-    say what lifts are owed, and `quality` knows which kinds of finding have been wrong too often to ring. None: its own
-    reader, the shipped regimes, or (of `daily` and `quality`) nobody is asked.
+    say what lifts are owed, `risks` what is likely to break down, and `quality` knows which kinds of finding have been
+    wrong too often to ring. None: its own reader, the shipped regimes, or (of `daily`, `risks` and `quality`) nobody is
+    asked.
     """
 
     failures: FailureReader | None = None
@@ -61,6 +64,7 @@ class Sources(Struct, frozen=True, kw_only=True):
     daily: Daily | None = None
     quality: QualityReader | None = None
     regimes: Mapping[str, Regime] | None = None
+    risks: RiskBook | None = None
 
 
 class Assessment:
@@ -84,6 +88,7 @@ class Assessment:
         self._usage = sources.usage or UsageReader(store)
         self._daily = sources.daily
         self._quality = sources.quality
+        self._risks = sources.risks
         self._regimes = sources.regimes or REGIMES
         self._of_year: tuple[FailureHistory, list[Finding]] | None = None
 
@@ -144,7 +149,10 @@ class Assessment:
         if known is None or known[0] is not history:  # else nothing has changed since the last time
             found = often_failing(history.failures, as_of) + worsening(history.failures, as_of)
             known = self._of_year = history, found
-        return [structs.replace(finding, as_of=as_of) for finding in known[1] if finding.lift_id in assessed]
+        likely = [] if self._risks is None else breakdowns_likely(self._risks.risk(as_of), as_of)
+        return [
+            structs.replace(finding, as_of=as_of) for finding in [*known[1], *likely] if finding.lift_id in assessed
+        ]
 
     def _find(self, lift_id: str) -> RegisteredLift:
         found = self._register.find(lift_id)

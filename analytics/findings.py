@@ -52,6 +52,7 @@ class FindingKind(StrEnum):
     REPEAT_REPAIR = "repeat-repair"
     REPEAT_BREAKDOWNS = "repeat-breakdowns"
     OFTEN_FAILING = "often-failing"
+    BREAKDOWN_LIKELY = "breakdown-likely"
     WORSENING = "worsening"
     DRIFT = "drift"
     MAINTENANCE_DUE = "maintenance-due"

@@ -91,8 +91,9 @@ def fit(book: FrameBook, day: float, horizon_days: float) -> HorizonModel | None
     model that was fitted to those before them with the same gap.
     """
     origins = origins_before(book, day, horizon_days)
-    if len(origins) < ORIGINS_MIN:
-        return None
+    rows = len(origins) * len(book.history.lift_ids)
+    if len(origins) < ORIGINS_MIN or rows < ROWS_MIN or book.history.as_of(day).raised.size < OUTCOMES_MIN:
+        return None  # told before any frame is made
     late = origins[-max(round(len(origins) * _HELD_OUT_SHARE), 2) :]
     early = [origin for origin in origins if origin + 2.0 * horizon_days <= late[0]]
     first, whole = _rows(book, early, horizon_days), _rows(book, origins, horizon_days)

@@ -30,6 +30,7 @@ from api.routes import (
     quality,
     quarantine,
     records,
+    risk,
     shift,
     subscriptions,
     suppressions,
@@ -50,6 +51,7 @@ _ROUTERS = (
     ledger.router,
     findings.router,
     failures.router,
+    risk.router,
     quality.router,
     suppressions.router,  # before the alerts: `alerts/groups` is no alert's number
     alerts.router,

@@ -34,6 +34,8 @@ from analytics.finding_history import FindingHistory, note_findings
 from analytics.findings import FindingBook
 from analytics.quality_reader import QualityReader
 from analytics.regimes import Regime, load_regimes
+from analytics.risk_book import RiskBook
+from analytics.risk_store import RiskStore
 from analytics.stale_days import StaleDays
 from analytics.usage_reader import UsageReader
 from analytics.wear_budgets import load_wear_budgets
@@ -77,6 +79,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     daily: Daily
     assessment: Assessment
     failures: FailureReader
+    risks: RiskBook
     quality: QualityReader
     regimes: Mapping[str, Regime]
     journal: Journal
@@ -125,7 +128,8 @@ def open_parts(settings: Settings, clock: Clock) -> Parts:
     features = FeatureBook(engine)
     features.renew()
     daily = Daily(features, store, register, DAILY_JUDGES)
-    sources = Sources(failures=failures, usage=usage, daily=daily, quality=quality, regimes=regimes)
+    risks = RiskBook(register, failures, RiskStore(settings.data_dir / "models"))
+    sources = Sources(risks=risks, failures=failures, usage=usage, daily=daily, quality=quality, regimes=regimes)
     return Parts(
         settings=settings,
         clock=clock,
@@ -141,6 +145,7 @@ def open_parts(settings: Settings, clock: Clock) -> Parts:
         daily=daily,
         assessment=Assessment(register, store, settings.assessment, reports, sources),
         failures=failures,
+        risks=risks,
         quality=quality,
         regimes=regimes,
         journal=journal,

@@ -134,6 +134,7 @@ class Serving:
             features=parts.features,
             assessment=parts.assessment,
             failures=parts.failures,
+            risks=parts.risks,
             quality=parts.quality,
             regimes=parts.regimes,
             profiles=parts.profiles,

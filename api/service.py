@@ -17,6 +17,7 @@ from analytics.feature_book import FeatureBook
 from analytics.findings import FindingBook
 from analytics.quality_reader import QualityReader
 from analytics.regimes import Regime
+from analytics.risk_book import RiskBook
 from ingest.clock import Clock
 from ingest.faults import ControllerProfile
 from ingest.fleet_register import FleetRegister
@@ -52,6 +53,7 @@ class Service:
     features: FeatureBook
     assessment: Assessment
     failures: FailureReader
+    risks: RiskBook
     quality: QualityReader
     regimes: Mapping[str, Regime]
     profiles: Mapping[str, ControllerProfile]

@@ -32,6 +32,7 @@ def test_people_come_first_and_planning_last() -> None:
     assert {kind for kind, priority in of_kind.items() if priority == 4} == {
         "maintenance-due",
         "inspection-due",
+        "breakdown-likely",
         "usage-due",
         "usage-overdue",
     }

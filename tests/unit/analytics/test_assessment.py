@@ -318,7 +318,7 @@ def test_what_is_due_by_use_is_found(fleet: Fleet) -> None:
     assert named(fleet.assess(50)) == named(fleet.assess(50, ["L1"])) == [("L1", "usage-due")]
 
 
-_OF_A_FLEET_AND_A_YEAR = {FindingKind.OFTEN_FAILING, FindingKind.WORSENING}
+_OF_A_FLEET_AND_A_YEAR = {FindingKind.OFTEN_FAILING, FindingKind.WORSENING, FindingKind.BREAKDOWN_LIKELY}
 _BY_USE = {FindingKind.USAGE_DUE, FindingKind.USAGE_OVERDUE}
 _OF_DAILY_VALUES = {FindingKind.DRIFT}
 

@@ -29,6 +29,7 @@ from analytics.finding_history import FindingHistory, note_findings
 from analytics.findings import FindingBook
 from analytics.quality_reader import QualityReader
 from analytics.regimes import REGIMES
+from analytics.risk_book import RiskBook
 from api.app import create_app
 from api.auth import Access
 from api.service import Service
@@ -162,6 +163,7 @@ def service_on(engine: Engine, clock: ManualClock, store: TelemetryStore) -> Ser
     profiles = load_profiles()
     failures = FailureReader(register, store)
     quality = QualityReader(FindingHistory(engine), register, failures)
+    risks = RiskBook(register, failures)
     return Service(
         register=register,
         store=store,
@@ -174,8 +176,9 @@ def service_on(engine: Engine, clock: ManualClock, store: TelemetryStore) -> Ser
         kpis=KpiDesk(journal),
         technicians=TechnicianRegister(journal),
         findings=FindingBook(engine, note_findings),
-        assessment=Assessment(register, store, sources=Sources(failures=failures, quality=quality)),
+        assessment=Assessment(register, store, sources=Sources(failures=failures, quality=quality, risks=risks)),
         failures=failures,
+        risks=risks,
         features=FeatureBook(engine),
         quality=quality,
         shift=ShiftLog(journal, RuleBook.load()),

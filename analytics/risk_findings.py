@@ -1,0 +1,71 @@
+"""Lifts that are likely to break down, found where it is known how often such words come true. Pure."""
+
+from datetime import datetime
+
+import numpy as np
+
+from analytics.findings import Finding, FindingKind, rfc3339
+from analytics.outage_history import instant_of
+from analytics.risk_book import FleetRisk
+from analytics.risk_model import HorizonModel
+from analytics.risk_reasons import reasons_of
+
+LIKELY_DAYS = 30.0
+
+
+def breakdowns_likely(risk: FleetRisk, as_of: datetime) -> list[Finding]:
+    """Return the lifts whose probability within 30 days is at least the model's threshold, ordered by lift.
+
+    Nothing is found by a model that was not scored on this fleet, or where no probability was sure enough. `value` and
+    `confidence` are the probability, `limit` is the threshold, both 0 to 1.
+    """
+    model = risk.models.get(LIKELY_DAYS)
+    limit = None if model is None else likely_from(model)
+    if model is None or limit is None:
+        return []
+    said = risk.predictions[LIKELY_DAYS].probability
+    places = np.flatnonzero(risk.frame.counting() & (said >= limit))
+    found = [_likely(risk, model, int(place), float(said[place]), limit, as_of) for place in places]
+    return sorted(found, key=lambda finding: finding.lift_id)
+
+
+def likely_from(model: HorizonModel) -> float | None:
+    """Return from which probability on it is worth a finding: sure enough, and halfway from the fleet's share to 1.
+
+    In a fleet where most lifts break down within a month, that one will is no news.
+    """
+    if model.held_out.threshold is None:
+        return None
+    return max(model.held_out.threshold, (1.0 + model.held_out.prevalence) / 2.0)
+
+
+def _likely(
+    risk: FleetRisk, model: HorizonModel, place: int, probability: float, limit: float, as_of: datetime
+) -> Finding:
+    scores = model.held_out
+    why = "; ".join(reasons_of(risk.frame, place)[:3])
+    return Finding(
+        lift_id=risk.frame.lift_ids[place],
+        kind=FindingKind.BREAKDOWN_LIKELY,
+        as_of=as_of,
+        found_at=risk.as_of,
+        value=probability,
+        limit=limit,
+        confidence=probability,
+        reason=f"A breakdown within {LIKELY_DAYS:g} days is likely: {probability:.0%}, of this fleet's lifts "
+        f"{scores.prevalence:.0%} have one ({why})",
+        evidence=[
+            {
+                "kind": "forecast",
+                "horizon_days": LIKELY_DAYS,
+                "probability": round(probability, 4),
+                "expected_count": round(float(risk.predictions[LIKELY_DAYS].expected[place]), 3),
+                "base_rate": round(scores.prevalence, 4),
+                "reasons": reasons_of(risk.frame, place),
+                "model_until": rfc3339(instant_of(model.trained_until)),
+                "brier_skill": round(scores.skill, 4),
+                "calibration_error": round(scores.ece, 4),
+                "precision": scores.precision,
+            }
+        ],
+    )

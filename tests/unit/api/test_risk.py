@@ -1,0 +1,90 @@
+from datetime import timedelta
+
+import pytest
+
+from analytics.findings import FindingKind
+from ingest.fleet import Outage, OutageKind
+from tests.unit.analytics.fleets_of_chance import START, in_bursts
+from tests.unit.api.parts import NOON, World
+
+
+def stand(world: World, lift_id: str, days_ago: float, code: str) -> None:
+    raised_at = NOON - timedelta(days=days_ago)
+    outage = Outage(
+        lift_id=lift_id,
+        kind=OutageKind.BREAKDOWN,
+        code=code,
+        raised_at=raised_at,
+        cleared_at=raised_at + timedelta(hours=2),
+    )
+    world.service.register.add_outages([outage])
+
+
+def test_from_the_first_day_on_a_lift_has_a_risk(world: World) -> None:
+    world.register("L1")
+    answer = world.client.get("/api/v1/lifts/L1/risk").json()
+    week, month = answer["horizons"]
+    assert (week["horizon_days"], month["horizon_days"]) == (7, 30)
+    assert 0.0 < week["probability"] < month["probability"] < 0.5
+    assert (week["method"], week["score"]) == ("rates", None)
+    assert answer["reasons"] == ["0 breakdowns in the last 90 days; a lift of this fleet has 0.0"]
+
+
+def test_a_lift_that_breaks_down_often_stands_above_its_fleet_and_says_why(world: World) -> None:
+    since = (NOON - timedelta(days=200)).date()
+    world.register("L1", "L2", "L3", observed_from=since)
+    for days_ago in range(2, 120, 10):
+        stand(world, "L1", days_ago, "door-closing-fault")
+    stand(world, "L1", 50, "brake-fault")
+    answer = world.client.get("/api/v1/lifts/L1/risk").json()
+    month = answer["horizons"][1]
+    assert month["probability"] > month["base_probability"]
+    assert [one["component"] for one in answer["components"]] == ["door", "brake"]
+    assert answer["reasons"][0].startswith("10 breakdowns in the last 90 days")
+    quiet = world.client.get("/api/v1/lifts/L2/risk").json()
+    assert quiet["horizons"][1]["probability"] < month["probability"]
+
+
+def test_what_came_later_is_not_known(world: World) -> None:
+    world.register("L1", observed_from=(NOON - timedelta(days=100)).date())
+    before = world.client.get("/api/v1/lifts/L1/risk", as_of="2026-02-20T00:00:00Z").json()
+    stand(world, "L1", 3, "brake-fault")
+    assert world.client.get("/api/v1/lifts/L1/risk", as_of="2026-02-20T00:00:00Z").json() == before
+
+
+def test_an_unknown_lift_has_none(world: World) -> None:
+    assert world.client.get("/api/v1/lifts/L9/risk").status_code == 404
+
+
+@pytest.fixture(name="scored")
+def world_with_a_year(world: World) -> World:
+    """A fleet of 60 whose breakdowns come in bursts, the last of them shortly before noon."""
+    shift = NOON - timedelta(days=300) - START
+    world.register(*(f"L{number:03d}" for number in range(60)), observed_from=(NOON - timedelta(days=300)).date())
+    outages = [
+        Outage(
+            lift_id=item.lift_id,
+            kind=item.kind,
+            code=item.code,
+            raised_at=item.raised_at + shift,
+            cleared_at=None if item.cleared_at is None else item.cleared_at + shift,
+        )
+        for item in in_bursts(2)
+    ]
+    world.service.register.add_outages(list({(item.lift_id, item.raised_at): item for item in outages}.values()))
+    return world
+
+
+def test_a_scored_model_shows_its_scores_and_finds_what_is_likely(scored: World) -> None:
+    answer = scored.client.get("/api/v1/lifts/L000/risk").json()
+    score = answer["horizons"][0]["score"]
+    assert score["brier_skill"] >= score["rates_brier_skill"]
+    assert score["trained_until"] <= answer["predicted_at"]
+    found = [one for one in scored.service.assessment.assess(NOON) if one.kind is FindingKind.BREAKDOWN_LIKELY]
+    risk = scored.service.risks.risk(NOON)
+    model = risk.models[30.0]
+    if model is not None and model.held_out.threshold is not None:
+        assert all(one.value >= one.limit >= model.held_out.threshold for one in found)
+        assert all("likely" in one.reason and one.evidence[0]["reasons"] for one in found)
+    else:
+        assert found == []
