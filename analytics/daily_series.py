@@ -27,6 +27,7 @@ from analytics.series import DailySeries, SeriesKey
 EPOCH = date(1970, 1, 1)
 # What is counted, not measured: none on a day is a value too.
 _COUNTED = np.isin(LIFT_CHANNELS, ("trips", "door_cycles", "reboots"))
+_REAR_CHANNELS = tuple(REAR + name for name in DOOR_CHANNELS)
 _SOURCE_COLUMNS = [SOURCES.index(SOURCE_OF[name]) for name in LIFT_CHANNELS]
 # The floors of the contract, -20 to 300, as small numbers above 0, which is the whole lift.
 _FLOORS_BELOW, _FLOORS = 21, 322
@@ -87,8 +88,11 @@ def _landings(lift_ids: Sequence[str], rows: Records, lift: Ints, apart: str, wi
     for row in first.tolist():
         where = None if floor[row] == WHOLE_LIFT else int(floor[row])
         other = int(rows[apart][row])
-        prefix, direction = (REAR * other, None) if apart == "rear" else ("", DIRECTIONS[other])
-        keys += [SeriesKey(lift_ids[lift[row]], prefix + name, where, direction) for name in channels]
+        names, direction = (
+            ((channels, _REAR_CHANNELS)[other], None) if apart == "rear" else (channels, DIRECTIONS[other])
+        )
+        lift_id = lift_ids[lift[row]]
+        keys += [SeriesKey(lift_id, name, where, direction) for name in names]
     return keys, _by_series(values), _by_series(counts)
 
 

@@ -7,7 +7,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 
-class SeriesKey(Struct, frozen=True, order=True):
+class SeriesKey(Struct, frozen=True, order=True, gc=False):
     """Which series: a channel of a lift, of one landing and direction where the channel has them.
 
     `channel` is a name of `features.CHANNELS`; `direction` is `up` or `down`.

@@ -8,6 +8,7 @@ in a folder for temporary files; it has been written just before, so it is read 
 """
 
 import argparse
+import gc
 import resource
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from msgspec import Struct
 
 from analytics.daily import Daily
 from api.composition import Parts, open_parts
+from api.serve import GC_THRESHOLDS
 from api.settings import Settings
 from benchmarks.parts.synthetic_days import LANDINGS, UNTIL, fill
 from benchmarks.parts.tables import machine, show, table
@@ -55,6 +57,8 @@ def main() -> None:
         fill(parts, sizes[0], options.days, UNTIL)
         parts.close()
     elif options.measure:
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)  # as the service has it
         show(msgspec.json.encode(measured(opened(options.measure))).decode())
     else:
         tell(options.days, {lifts: _apart(lifts, options.days) for lifts in sizes})
