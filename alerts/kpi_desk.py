@@ -61,8 +61,9 @@ class KpiDesk:
             table.c.acknowledged_at.is_(None),
             table.c.acknowledged_at >= since,
         )
-        columns = [table.c[name] for name in CountedAlert.__struct_fields__ if name in table.c]
-        query = sa.select(*columns).where(table.c.received_at < until, still_matters)
+        columns = [table.c[name] for name in CountedAlert.__struct_fields__]
+        # What was silent from its beginning to its end has called nobody.
+        query = sa.select(*columns).where(table.c.received_at < until, table.c.rang, still_matters)
         with self._journal.reading() as connection:
             rows = connection.execute(query.order_by(table.c.received_at).limit(ROWS_MAX + 1)).mappings().all()
         if len(rows) > ROWS_MAX:

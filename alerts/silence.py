@@ -18,6 +18,7 @@ from alerts.alert_entries import NewAlert, change_alert, lock_open_alert
 from alerts.journal import Contact, Journal, alert_of, chunks
 from alerts.ringing import ring
 from alerts.rules import RuleBook
+from alerts.suppression import inhibit
 from alerts.watchdog import Lost, Watchdog
 from ingest.fleet_register import FleetRegister
 
@@ -29,6 +30,9 @@ FLEET_LIFTS_MIN = 20
 FLEET_SHARE = 0.5
 # What has been silent for longer says nothing of now.
 GONE_AFTER = timedelta(days=1)
+# What follows from a lost gateway, and was raised this long before it was known, hangs below its alert.
+CONSEQUENCES = (AlertKind.NO_CONTACT.value, AlertKind.ALARM_EQUIPMENT_SILENT.value)
+TOGETHER = timedelta(minutes=30)
 # How often the register is asked which lifts may be silent for less than the others.
 EXPECT_EVERY = timedelta(minutes=1)
 
@@ -145,8 +149,12 @@ class Silence:
         return self._ring(connection, SERVICE, kind, FLEET, reason, now)
 
     def _raise_gateway(self, connection: Connection, gateway_id: str, group: Group, now: datetime) -> int:
-        reason = f"{len(group.quiet)} of its {len(group.lift_ids)} lifts are silent"
-        return self._ring(connection, GATEWAY, AlertKind.GATEWAY_LOST, gateway_id, f"{gateway_id}: {reason}", now)
+        reason = f"{gateway_id}: {len(group.quiet)} of its {len(group.lift_ids)} lifts are silent"
+        raised = self._ring(connection, GATEWAY, AlertKind.GATEWAY_LOST, gateway_id, reason, now)
+        alert = lock_open_alert(connection, GATEWAY, AlertKind.GATEWAY_LOST, gateway_id)
+        if alert is not None:
+            inhibit(connection, alert.id, sorted(group.lift_ids), CONSEQUENCES, now, since=now - TOGETHER)
+        return raised
 
     def _ring(
         self, connection: Connection, lift_id: str, kind: AlertKind, code: str, reason: str, now: datetime

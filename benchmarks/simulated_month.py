@@ -35,8 +35,8 @@ from simulator.transport import CLEAN, ROUGH, Line, Link, NoLog, Roughness
 
 START = "2026-03-02T00:00:00+00:00"
 LAST_WILL = encode(State(connected=False))
-# Somebody looks every 5 s in the service; here every 5 min, and each minute for 2 min after a fault or an alarm.
-CALM, AWAKE, AWAKE_FOR = timedelta(minutes=5), timedelta(minutes=1), timedelta(minutes=2)
+# Somebody looks every 5 s in the service; here every 10 min, and each minute for 2 min after a fault or an alarm.
+CALM, AWAKE, AWAKE_FOR = timedelta(minutes=10), timedelta(minutes=1), timedelta(minutes=2)
 _RINGS = frozenset({Kind.FAULT.value, Kind.ALARM.value})
 
 Came = tuple[int, str, bytes]

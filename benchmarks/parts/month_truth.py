@@ -43,7 +43,7 @@ class Truths(Struct, frozen=True):
 
 def verdict(parts: Parts, truths: Truths) -> Sequence[tuple[str, str]]:
     """Return the rows of the table about priority 1."""
-    alerts = parts.journal.alerts(limit=_ALERTS_MAX, priority=1)
+    alerts = [alert for alert in parts.journal.alerts(limit=_ALERTS_MAX, priority=1) if alert.rang]
     wrong = [alert for alert in alerts if not truths.holds(alert)]
     trapped = [(lift_id, each) for lift_id, found in truths.trapped.items() for each in found]
     delays_ms = [delay for lift_id, each in trapped if (delay := _delay_ms(alerts, lift_id, each)) is not None]

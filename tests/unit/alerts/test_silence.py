@@ -65,6 +65,20 @@ def test_a_lift_that_does_not_come_back_with_its_gateway_is_called_by_itself(roo
     assert room.alert(state="open").lift_id == "G4"
 
 
+def test_a_lift_that_was_called_before_its_gateway_was_known_to_be_lost_hangs_below_it(room: Room) -> None:
+    speak(room, (*GATEWAY, *OTHERS), at_s=0)
+    fall(room, GATEWAY[:1], at_s=100)
+    room.desk.watch(at(160), LONG_AGO)
+    fall(room, GATEWAY[1:], at_s=400)
+    room.desk.watch(at(460), LONG_AGO)
+    lost, called = room.alert(kind="gateway-lost"), room.alert(kind="no-contact")
+    assert (called.lift_id, called.suppressed_by) == ("G1", f"alert {lost.id}")
+    speak(room, GATEWAY[1:], at_s=600)
+    for at_s in (605, 610, 800, 805):
+        room.desk.watch(at(at_s), LONG_AGO)
+    assert [(alert.lift_id, alert.suppressed_by) for alert in room.alerts(state="open")] == [("G1", None)]
+
+
 def test_one_lift_of_a_gateway_that_falls_silent_is_called_by_itself(room: Room) -> None:
     speak(room, (*GATEWAY, *OTHERS), at_s=0)
     fall(room, GATEWAY[:1], at_s=100)
