@@ -12,7 +12,7 @@ from msgspec import Struct
 from sqlalchemy.engine import Connection, Engine, RowMapping
 
 from alerts import tables
-from alerts.alert import AlertState
+from alerts.alert import AlertState, Suppression
 from alerts.chains import KnownChain, Step, known_of, present
 from alerts.journal import alert_of
 from alerts.notification_tables import escalation, subscription
@@ -23,8 +23,6 @@ from ingest.database import insert_new, reading
 
 # An alert that rings again after it was shelved or suppressed begins its chains anew.
 BEGINS = frozenset({"alert.raised", "alert.unshelved", "alert.restored", "alert.returned"})
-# What keeps an alert from ringing, where it is set.
-_QUIET = ("shelved_until", "suppressed_by", "out_of_service")
 STEPS_A_TURN = 100
 
 
@@ -111,8 +109,8 @@ def _end_reason(alert_row: RowMapping) -> str | None:
         return "the alert is cleared"
     if state is not AlertState.ACTIVE_UNACKNOWLEDGED:
         return "the alert is acknowledged"
-    quiet = next((name for name in _QUIET if alert_row.get(name)), None)
-    return None if quiet is None else f"the alert does not ring ({quiet.replace('_', ' ')})"
+    suppression = alert_of(alert_row).suppression
+    return None if suppression is Suppression.NONE else f"the alert is {suppression.value.replace('-', ' ')}"
 
 
 def _tell(

@@ -12,6 +12,7 @@ from alerts.channels import EMAIL, Outcome, Outgoing
 from alerts.dispatch import Dispatcher
 from alerts.escalation import escalate
 from alerts.notifying import Notifying
+from alerts.quiet_desk import QuietDesk
 from alerts.quiet_hours import QuietHours
 from alerts.subscriptions import Wanted
 from ingest.clock import ManualClock
@@ -143,6 +144,20 @@ def test_an_alert_that_is_told_again_begins_its_chain_once(duty: Duty) -> None:
     duty.room.desk.observe([fault("power-supply-fault", at_s=100)])
     duty.pass_minutes(20)
     assert duty.mail.told == [(5, "Li")]
+
+
+def test_a_shelf_ends_a_chain_and_it_begins_anew_when_the_alert_rings_again(duty: Duty) -> None:
+    duty.chain(FIRST, THEN)
+    alert_id = duty.ring()
+    duty.pass_minutes(7)
+    quiet = QuietDesk(duty.room.journal, RULES)
+    quiet.shelve(alert_id, 60, "Li", duty.clock.now(), "the caretaker works on the supply")
+    duty.pass_minutes(20)
+    assert duty.mail.told == [(5, "Li")]
+    assert duty.ends() == ["the alert is shelved"]
+    quiet.unshelve(alert_id, "Li", duty.clock.now())
+    duty.pass_minutes(20)
+    assert duty.mail.told[1:] == [(32, "Li"), (42, "Chan"), (42, "Wu")]
 
 
 def test_there_is_an_end_to_chains(duty: Duty) -> None:
