@@ -11,7 +11,7 @@ from alerts import tables
 from alerts.alert import LIFTWATCH, Alert, AlertChange, cause_of, open_key_of
 from alerts.alert_entries import NewAlert, change_alert, lock_open_findings, refresh_alert
 from alerts.order_entries import newest_done_order
-from alerts.ringing import ring
+from alerts.ringing import ring, see_to_order
 from alerts.rules import RuleBook
 from analytics.findings import Finding, FindingKind
 from ingest.database import insert_new
@@ -62,12 +62,9 @@ def _is_newest(connection: Connection, as_of: datetime) -> bool:
 def _raise_or_refresh(
     connection: Connection, rules: RuleBook, finding: Finding, known: Alert | None, as_of: datetime
 ) -> None:
-    rule = rules.rule(finding.kind.value, finding.code)
+    rule = rules.rule(finding.kind.value, finding.code).at(finding.days_left)
     message = rule.words(lift_id=finding.lift_id, code=finding.code, floor=finding.floor, reason=finding.reason)
     evidence = _evidence_of(connection, finding)
-    if known is not None:
-        refresh_alert(connection, known, message, evidence)
-        return
     new = NewAlert(
         lift_id=finding.lift_id,
         kind=finding.kind.value,
@@ -78,7 +75,13 @@ def _raise_or_refresh(
         evidence=evidence,
         rule=rule,
     )
-    ring(connection, new)
+    if known is None:
+        ring(connection, new)
+        return
+    refresh_alert(connection, known, message, evidence)
+    if known.work_order_id is None and rule.opens_order_within_days is not None:
+        # Its time has become short; one whose order was done waits for the readings to come back.
+        see_to_order(connection, known.id, new)
 
 
 def _evidence_of(connection: Connection, finding: Finding) -> list[dict[str, Any]]:

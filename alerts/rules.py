@@ -37,6 +37,7 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     guidance: Words
     source: Words
     opens_order: OrderKind | None = None
+    opens_order_within_days: Annotated[int, Meta(ge=1, le=365)] | None = None
     arrive_within_min: Annotated[int, Meta(ge=1, le=10_080)] | None = None
     on_delay_s: Annotated[int, Meta(ge=0, le=3_600)] = 0
     off_delay_s: Annotated[int, Meta(ge=0, le=3_600)] = 0
@@ -49,6 +50,13 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if self.remind_after_min is None:
             return REMIND_AFTER_MIN[self.priority]
         return self.remind_after_min or None
+
+    def at(self, days_left: float | None) -> "Rule":
+        """Return the rule for a finding that leaves so many days: without its order where there is time."""
+        within = self.opens_order_within_days
+        if within is None or (days_left is not None and days_left <= within):
+            return self
+        return structs.replace(self, opens_order=None)
 
     def words(self, *, lift_id: str, code: str | None = None, floor: int | None = None, reason: str = "") -> str:
         """Return the message for an operator."""
@@ -124,8 +132,11 @@ def _faults_of_rule(rule: Rule) -> list[str]:
     if rule.kind not in ALERT_KINDS:
         faults.append(f"{rule.kind}: no such kind of alert")
     faults += [f"{rule.kind}: {code} is not a canonical fault code" for code in rule.codes if code not in CANONICAL]
-    if rule.arrive_within_min is not None and rule.opens_order is None:
-        faults.append(f"{rule.kind}: arrive_within_min without opens_order")
+    faults += [
+        f"{rule.kind}: {name} without opens_order"
+        for name in ("arrive_within_min", "opens_order_within_days")
+        if getattr(rule, name) is not None and rule.opens_order is None
+    ]
     if rule.kind in PEOPLE and (rule.on_delay_s or rule.off_delay_s):
         faults.append(f"{rule.kind}: nothing waits where somebody may be in danger")
     return faults + _faults_of_message(rule)

@@ -6,7 +6,7 @@ from sqlalchemy.engine import Engine
 
 from alerts.alert import AlertState
 from alerts.work_orders import OrderKind
-from analytics.findings import FindingKind
+from analytics.findings import Finding, FindingKind
 from tests.unit.alerts.parts import NOON, RULES, Room, at, fault, finding
 
 
@@ -41,9 +41,37 @@ def test_the_evidence_holds_the_figures_and_what_they_rest_on(room: Room) -> Non
 @pytest.mark.parametrize("kind", FindingKind)
 def test_each_kind_opens_what_its_rule_says(room: Room, kind: FindingKind) -> None:
     room.desk.apply([finding(kind, code=None)], NOON)
-    alert, rule = room.alert(), RULES.rule(kind)
+    alert, rule = room.alert(), RULES.rule(kind).at(None)
     assert (alert.kind, alert.priority, alert.source) == (kind, rule.priority, rule.source)
     assert [order.kind for order in room.orders()] == [rule.opens_order] * (rule.opens_order is not None)
+
+
+def wearing(days_left: float | None) -> Finding:
+    worn = finding(FindingKind.DRIFT, code=None, reason="the landing door closes more slowly")
+    return structs.replace(worn, component="landing-door", floor=3, days_left=days_left)
+
+
+@pytest.mark.parametrize(("days_left", "orders"), [(None, 0), (15.1, 0), (15, 1), (-2, 1)])
+def test_a_part_that_wears_opens_its_order_when_the_next_visit_may_come_too_late(
+    room: Room, days_left: float | None, orders: int
+) -> None:
+    room.desk.apply([wearing(days_left)], NOON)
+    assert [order.kind for order in room.orders()] == [OrderKind.PREDICTED_FAULT] * orders
+    assert len(room.alerts()) == 1
+
+
+def test_a_part_whose_time_becomes_short_opens_one_order_and_none_after_it_was_mended(room: Room) -> None:
+    for day, days_left in enumerate([40, 16, 14, 13, 12]):
+        room.desk.apply([wearing(days_left)], at(86_400 * day))
+    order = room.order()
+    assert (order.cause, order.opened_at) == ("landing-door-floor-3", at(2 * 86_400))
+    assert room.alert().work_order_id == order.id
+    room.finish(order, at_s=5 * 86_400, cause_code="door-shoe")
+    room.desk.apply([wearing(11)], at(6 * 86_400))
+    assert len(room.orders()) == 1
+    room.desk.apply([], at(7 * 86_400))
+    room.desk.apply([wearing(3)], at(60 * 86_400))
+    assert room.orders()[0].recurrence_of == order.id
 
 
 def test_the_same_assessment_again_changes_nothing(room: Room) -> None:

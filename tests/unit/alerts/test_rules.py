@@ -85,6 +85,7 @@ def test_a_rule_for_one_code_is_not_a_rule_for_the_kind() -> None:
         ({"arrive_within_min": 30}, "arrive_within_min without opens_order"),
         ({"kind": "entrapment", "on_delay_s": 5}, "entrapment: nothing waits where somebody may be in danger"),
         ({"kind": "passenger-alarm", "off_delay_s": 5}, "nothing waits where somebody may be in danger"),
+        ({"opens_order_within_days": 30}, "opens_order_within_days without opens_order"),
         ({"message": "lift {lift}"}, "nothing fills in {lift}"),
         ({"message": "lift {lift_id:d}"}, "nothing fills in {lift_id}"),
         ({"message": "lift {lift_id.__class__}"}, "nothing fills in {lift_id.__class__}"),
