@@ -12,7 +12,7 @@ from alerts.checklists import TRIP_CODE, check_book
 from alerts.contract_entries import terms_of
 from alerts.journal import Journal
 from alerts.order_entries import NewOrder, required
-from alerts.order_papers import Papers, lacking_to_close, signed_error
+from alerts.order_papers import Papers, lacking_to_close, signed_error, signed_fields
 from alerts.outbox import tell_order
 from alerts.technician_register import crew_of, is_kept
 from alerts.technicians import lacking_in
@@ -99,7 +99,7 @@ class OrderDesk:
                 cause_code=step.cause_code,
                 assigned_to=crewed.assigned_to if step.technicians or step.team else step.assigned_to,
             )
-            if order.signed_at is not None and after.cause_code != order.cause_code:
+            if order.signed_at is not None and signed_fields(after) != signed_fields(order):
                 raise signed_error(order)
             said += _warnings(connection, after, step, now)
             after, has_visit = _counted(connection, after)

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -73,14 +74,30 @@ class Papers(Struct, frozen=True, kw_only=True):
 
 
 # What goes on after a signature: the steps of the order itself, and what they leave behind.
-_NOT_SIGNED = frozenset({"state", "closed_at", "version", "signed_at", "clock_due_at", "alert_ids", "external_ref"})
+_NOT_SIGNED = frozenset(
+    {
+        "state",
+        "closed_at",
+        "version",
+        "signed_at",
+        "clock_due_at",
+        "alert_ids",
+        "external_source",
+        "external_ref",
+        "repairs_in_a_row",
+    }
+)
+
+
+def signed_fields(order: WorkOrder) -> dict[str, Any]:
+    """Return what a signature covers of the order itself, as JSON can hold it."""
+    return {name: value for name, value in msgspec.to_builtins(order).items() if name not in _NOT_SIGNED}
 
 
 def content_sha256(order: WorkOrder, papers: Papers) -> str:
     """Return the hash of what a signature covers: order, checks, parts and files, in one fixed form."""
-    fields = {name: value for name, value in msgspec.to_builtins(order).items() if name not in _NOT_SIGNED}
     content = {
-        "work_order": fields,
+        "work_order": signed_fields(order),
         "checks": msgspec.to_builtins(sorted(papers.checks, key=lambda one: one.code)),
         "parts": msgspec.to_builtins(papers.parts),
         "files": [[one.id, one.sha256, one.name] for one in papers.files],

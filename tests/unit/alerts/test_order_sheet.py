@@ -152,6 +152,8 @@ def test_after_the_first_signature_nothing_recorded_changes(room: Room) -> None:
         lambda: attach(room, order, JPEG + b"2"),
         lambda: room.desk.orders.move(order.id, Step(to="verified", by="Olga", cause_code="belt"), at(95)),
         lambda: room.desk.orders.move(order.id, Step(to="verified", by="Olga", technicians=[]), at(95)),
+        lambda: room.desk.orders.move(order.id, Step(to="verified", by="Olga", assigned_to="Kim"), at(95)),
+        lambda: room.desk.orders.move(order.id, Step(to="verified", by="Olga", team="South"), at(95)),
     ]
     for change in changes:
         with pytest.raises(IllegalTransitionError, match="is signed: what was recorded stands"):
