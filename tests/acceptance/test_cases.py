@@ -25,7 +25,7 @@ def only_case(play: Play) -> EntrapmentCase:
 def test_the_controllers_own_word_goes_through_all_stages_by_the_steps_of_the_order(
     sqlite_engine: Engine, desks: int
 ) -> None:
-    play = Play(sqlite_engine, desks=desks)
+    play = Play(sqlite_engine, desks=desks, every_s=10)
     play.push(0, fault("entrapment", floor=3, in_door_zone=False, passengers=True))
     play.push(15, alarm("button"))
     play.push(40, alarm("answered"))
@@ -60,7 +60,7 @@ def test_the_controllers_own_word_goes_through_all_stages_by_the_steps_of_the_or
 
 
 def test_button_outside_the_zone_and_passengers_are_an_entrapment_with_its_rescue(sqlite_engine: Engine) -> None:
-    play = Play(sqlite_engine)
+    play = Play(sqlite_engine, every_s=10)
     play.push(0, stands(outside=True, passengers=True))
     play.push(60, alarm("button"))
     play.push(700, alarm("end"), stands(outside=False, passengers=False))
@@ -82,7 +82,7 @@ def test_button_outside_the_zone_and_passengers_are_an_entrapment_with_its_rescu
 
 
 def test_without_the_passengers_signal_the_alarm_says_that_somebody_may_be_trapped(sqlite_engine: Engine) -> None:
-    play = Play(sqlite_engine)
+    play = Play(sqlite_engine, every_s=10)
     play.push(0, fault("car-stopped-outside-landing-zone"))
     play.push(10, alarm("button"))
     play.run(200)
@@ -95,7 +95,7 @@ def test_without_the_passengers_signal_the_alarm_says_that_somebody_may_be_trapp
 
 
 def test_a_suspicion_that_nobody_answers_becomes_an_entrapment_with_its_rescue(sqlite_engine: Engine) -> None:
-    play = Play(sqlite_engine)
+    play = Play(sqlite_engine, every_s=10)
     play.push(0, stands(outside=True))
     play.push(10, alarm("button"))
     play.restart(100)
@@ -114,7 +114,7 @@ def test_a_suspicion_that_nobody_answers_becomes_an_entrapment_with_its_rescue(s
 
 
 def test_a_suspicion_that_was_answered_is_closed_with_a_reason(sqlite_engine: Engine) -> None:
-    play = Play(sqlite_engine)
+    play = Play(sqlite_engine, every_s=10)
     play.push(0, stands(outside=True))
     play.push(10, alarm("button"))
     play.post(60, "cases/1/stages", by="Olga", stage="answered", note="a child pressed it")
@@ -135,7 +135,7 @@ def test_a_suspicion_that_was_answered_is_closed_with_a_reason(sqlite_engine: En
 
 
 def test_a_button_at_a_landing_is_a_passengers_alarm_until_the_car_stops_outside(sqlite_engine: Engine) -> None:
-    play = Play(sqlite_engine)
+    play = Play(sqlite_engine, every_s=10)
     play.push(0, stands(outside=False), alarm("button"))
     play.push(5, stands(outside=True, moving=True))
     play.run(30)
@@ -146,7 +146,7 @@ def test_a_button_at_a_landing_is_a_passengers_alarm_until_the_car_stops_outside
 
 
 def test_a_press_that_was_filtered_rings_where_the_car_stands_outside_the_zone(sqlite_engine: Engine) -> None:
-    play = Play(sqlite_engine)
+    play = Play(sqlite_engine, every_s=10)
     play.push(0, stands(outside=False), alarm("filtered"))
     play.push(100, stands(outside=True))
     play.push(110, alarm("filtered"))
@@ -161,7 +161,7 @@ def test_a_press_that_was_filtered_rings_where_the_car_stands_outside_the_zone(s
 
 
 def test_sending_people_to_a_suspicion_opens_the_rescue_and_one_person_is_a_warning(sqlite_engine: Engine) -> None:
-    play = Play(sqlite_engine)
+    play = Play(sqlite_engine, every_s=10)
     play.push(0, stands(outside=True))
     play.push(10, alarm("button"))
     play.post(60, "cases/1/stages", by="Olga", stage="dispatched", people=["Ines"])
@@ -179,7 +179,7 @@ def test_sending_people_to_a_suspicion_opens_the_rescue_and_one_person_is_a_warn
 
 @pytest.mark.parametrize("restarts", [False, True])
 def test_old_news_and_news_told_again_open_no_case(sqlite_engine: Engine, *, restarts: bool) -> None:
-    play = Play(sqlite_engine)
+    play = Play(sqlite_engine, every_s=10)
     play.push(1_000, fault("entrapment"), said_s=0)
     play.push(1_001, fault("entrapment", lift_id="B2"))
     play.post(1_010, "cases/1/stages", by="Olga", stage="released")
