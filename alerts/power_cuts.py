@@ -74,25 +74,22 @@ def notice(connection: Connection, rules: RuleBook, lift_id: str, now: datetime)
     own_site = sa.select(lift.c.site_id).where(lift.c.lift_id == lift_id).scalar_subquery()
     neighbours = connection.execute(sa.select(lift.c.lift_id, lift.c.site_id).where(lift.c.site_id == own_site)).all()
     lifts = sorted(row.lift_id for row in neighbours)[:LIFTS_MAX]
-    if len(lifts) < LIFTS_MIN:
-        return
+    if len(lifts) >= LIFTS_MIN:
+        see_to_site(connection, rules, neighbours[0].site_id, lifts, now)
+
+
+def see_to_site(connection: Connection, rules: RuleBook, site_id: str, lifts: Sequence[str], now: datetime) -> None:
+    """Make the alert of a site what its `lifts` say by now, whoever else has just done so."""
+    alert = lock_open_alert(connection, SITE, AlertKind.SITE_POWER_CUT, site_id)
     condition = tables.condition
-    dark = (
-        sa.select(condition.c.lift_id)
-        .where(condition.c.key == POWER, condition.c.active, condition.c.lift_id.in_(lifts))
-        .where(condition.c.received_at >= now - TOGETHER)
+    query = (
+        sa.select(condition.c.lift_id, condition.c.received_at)
+        .where(condition.c.key == POWER, condition.c.active, condition.c.lift_id.in_(lifts[:LIFTS_MAX]))
         .order_by(condition.c.lift_id)
     )
-    found = list(connection.execute(dark).scalars())
-    if len(found) >= LIFTS_MIN:
-        see_to_site(connection, rules, neighbours[0].site_id, found, lifts, now)
-
-
-def see_to_site(
-    connection: Connection, rules: RuleBook, site_id: str, dark: Sequence[str], lifts: Sequence[str], now: datetime
-) -> None:
-    """Make the alert of a site what its lifts without power (`dark`, of all its `lifts`) say."""
-    alert = lock_open_alert(connection, SITE, AlertKind.SITE_POWER_CUT, site_id)
+    rows = connection.execute(query).all()
+    dark = [row.lift_id for row in rows]
+    recent = [row.lift_id for row in rows if row.received_at and now - row.received_at <= TOGETHER]
     rule = rules.rule(AlertKind.SITE_POWER_CUT)
     reason = f"{len(dark)} of its {len(lifts)} lifts report no mains supply"
     message = rule.words(lift_id=SITE, reason=f"{site_id}: {reason}")
@@ -102,7 +99,7 @@ def see_to_site(
     elif alert is not None:
         change_alert(connection, alert, AlertChange.CLEAR, now, LIFTWATCH, "its lifts have mains supply again")
         release(connection, alert.id, now)
-    else:
+    elif len(recent) >= LIFTS_MIN:
         new = NewAlert(
             lift_id=SITE,
             kind=AlertKind.SITE_POWER_CUT.value,

@@ -78,11 +78,10 @@ class Upkeep:
         if not (dark or known):
             return
         site_of = self._register.sites_of([lift.lift_id for lift in dark])
-        dark_of = power_cuts.lifts_by_site(dark, site_of)
         for site_id in power_cuts.changed_sites(dark, site_of, known, now):
             lifts = [each.lift.lift_id for each in self._register.lifts(site_id=site_id)]
             with self._journal.writing() as connection:
-                power_cuts.see_to_site(connection, self._rules, site_id, dark_of.get(site_id, []), lifts, now)
+                power_cuts.see_to_site(connection, self._rules, site_id, lifts, now)
 
     def _see_to_flood(self, now: datetime) -> None:
         operators = self._rules.rule(AlertKind.ALERT_FLOOD).operators

@@ -6,8 +6,10 @@ from typing import Generic, TypeVar
 
 from msgspec import Struct, structs
 
-from alerts.alert import Alert, AlertKind
+from alerts.alert import Alert, AlertKind, Suppression
+from alerts.floods import Group
 from alerts.journal import OPEN, Contact
+from alerts.quiet_desk import SilenceCounts
 from alerts.work_orders import UNDONE_STATES, WorkOrder
 from analytics.findings import Finding
 from api.routes.lifts import views_of
@@ -19,6 +21,7 @@ from ingest.quarantine import Selection
 from ingest.wire import Reason
 
 ROWS_MAX = 100
+GROUPS_SHOWN = 20
 PRIORITIES = (1, 2, 3, 4)
 QUARANTINE_WINDOW = timedelta(hours=24)
 COUNTED_MAX = 1_000
@@ -63,6 +66,8 @@ class Overview(Struct, frozen=True, kw_only=True):
     last_message_at: datetime | None
     telemetry_available: bool
     quarantine: Waiting
+    silent: SilenceCounts
+    groups: Sequence[Group]
 
 
 def overview_of(service: Service) -> Overview:
@@ -71,6 +76,7 @@ def overview_of(service: Service) -> Overview:
     Raises:
         sqlalchemy.exc.OperationalError: the database does not answer.
     """
+    silent = service.quiet_desk.counts()
     by_priority = {priority: _open_alerts(service, priority) for priority in PRIORITIES}
     alerts = sorted((alert for part in by_priority.values() for alert in part.rows), key=_attention)
     orders = _undone_orders(service)
@@ -94,6 +100,8 @@ def overview_of(service: Service) -> Overview:
         last_message_at=max((contact.last_message_at for contact in contacts), default=None),
         telemetry_available=all(lift.telemetry == "available" for lift in shown),
         quarantine=_waiting(service),
+        silent=silent,
+        groups=service.quiet_desk.groups()[:GROUPS_SHOWN] if silent.flood else [],
     )
 
 
@@ -103,7 +111,7 @@ def is_reporting(contact: Contact) -> bool:
 
 
 def _open_alerts(service: Service, priority: int) -> Part[Alert]:
-    found = service.journal.alerts(limit=ROWS_MAX + 1, priority=priority, state=OPEN)
+    found = service.journal.alerts(limit=ROWS_MAX + 1, priority=priority, state=OPEN, suppression=Suppression.NONE)
     return Part(found[:ROWS_MAX], len(found) > ROWS_MAX)
 
 

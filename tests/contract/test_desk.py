@@ -199,6 +199,7 @@ def test_a_fault_that_returns_while_its_order_is_being_closed_is_never_without_a
                 else desk.transition(order.id, "done", "Ines", at(9), cause_code="belt")
             ),
         )
+        room.desk.watch(at(15), None)  # what came while somebody was on site rings as soon as he has left
         (alert,) = room.alerts(lift_id=lift_id, state="open")
         linked = room.journal.work_order(alert.work_order_id or 0)
         assert linked is not None
