@@ -6,6 +6,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 
 TRIALS ?= 100
 SEED ?= 1
+CACHE ?= fleet1000.npz
 
 .PHONY: help setup setup-dev run test chaos check lint types imports format clean bench-ingest bench-latency bench-outage bench-simulator bench-assessment bench-drift bench-wear bench-month bench-failures bench-risk
 
@@ -60,7 +61,7 @@ bench-drift: setup-dev ## how late a ramp is found, against a detector that know
 	$(BIN)/python -m benchmarks.drift_ramps
 
 bench-wear: setup-dev ## how much of the wear of a simulated fleet is found a week ahead, and how much else
-	$(BIN)/python -m benchmarks.wear_found
+	$(BIN)/python -m benchmarks.wear_found --cache $(CACHE)
 
 bench-simulator: setup-dev ## how fast simulated years are written, and what 10,000 live lifts cost
 	$(BIN)/python -m benchmarks.simulator_history --lifts 100 --days 91

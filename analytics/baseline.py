@@ -34,11 +34,11 @@ def normal(values: Floats) -> tuple[Floats, Floats]:
     """Return median and scaled median absolute deviation of the first `BASELINE_DAYS` known days of each series."""
     is_known = np.isfinite(values)
     first = np.where(is_known & (np.cumsum(is_known, axis=1) <= BASELINE_DAYS), values, np.nan)
-    centre = _median(first)
-    return centre, _MAD_TO_SIGMA * _median(np.abs(first - centre[:, None]))
+    centre = median_known(first)
+    return centre, _MAD_TO_SIGMA * median_known(np.abs(first - centre[:, None]))
 
 
-def _median(values: Floats) -> Floats:
+def median_known(values: Floats) -> Floats:
     """Return the median of each row without its NaN; NaN of a row that has nothing else."""
     ordered = np.sort(values, axis=1)  # NaN last
     count = np.isfinite(values).sum(axis=1)

@@ -55,6 +55,7 @@ class FindingKind(StrEnum):
     BREAKDOWN_LIKELY = "breakdown-likely"
     WORSENING = "worsening"
     DRIFT = "drift"
+    ANOMALY = "anomaly"
     MAINTENANCE_DUE = "maintenance-due"
     MAINTENANCE_OVERDUE = "maintenance-overdue"
     INSPECTION_DUE = "inspection-due"

@@ -25,6 +25,7 @@ from alerts.rules import RuleBook
 from alerts.shift_log import ShiftLog
 from alerts.technician_register import TechnicianRegister
 from alerts.webhook_channel import WebhookChannel
+from analytics.anomaly import anomaly_judge
 from analytics.assessment import Assessment, Reports, Sources
 from analytics.daily import Daily, Judge
 from analytics.drift_findings import drift_judge
@@ -58,7 +59,7 @@ from ingest.telemetry_store_influx import InfluxTelemetryStore
 
 MIGRATIONS = [Path(room.__path__[0]) / "migrations" / "versions" for room in (ingest, analytics, alerts)]
 # What is asked of each block of lifts once a day.
-DAILY_JUDGES: tuple[Judge, ...] = (drift_judge,)
+DAILY_JUDGES: tuple[Judge, ...] = (drift_judge, anomaly_judge)
 _SQLITE = "sqlite:///"
 
 

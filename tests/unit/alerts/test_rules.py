@@ -30,6 +30,7 @@ def test_people_come_first_and_planning_last() -> None:
     in_danger = {"entrapment", "passenger-alarm", "unregistered-lift-alarm", "door-open-while-moving"}
     assert at_once == {*in_danger, "broker-away"}, "without a broker nobody's call is heard"
     assert {kind for kind, priority in of_kind.items() if priority == 4} == {
+        "anomaly",
         "maintenance-due",
         "inspection-due",
         "breakdown-likely",

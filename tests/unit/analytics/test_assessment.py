@@ -320,7 +320,7 @@ def test_what_is_due_by_use_is_found(fleet: Fleet) -> None:
 
 _OF_A_FLEET_AND_A_YEAR = {FindingKind.OFTEN_FAILING, FindingKind.WORSENING, FindingKind.BREAKDOWN_LIKELY}
 _BY_USE = {FindingKind.USAGE_DUE, FindingKind.USAGE_OVERDUE}
-_OF_DAILY_VALUES = {FindingKind.DRIFT}
+_OF_DAILY_VALUES = {FindingKind.DRIFT, FindingKind.ANOMALY}
 
 
 class _Missing:
