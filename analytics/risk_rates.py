@@ -125,7 +125,9 @@ def prior_of(counted: Floats, exposure: Floats) -> Prior:
     if total == 0.0:
         return Prior(DEFAULT_SHAPE, DEFAULT_SHAPE / rate)
     excess = float(((counted - rate * exposure) ** 2 - rate * exposure).sum() / (exposure**2).sum())
-    variance = max(excess, _SPREAD_MIN * rate * rate)
+    # Lifts are taken to differ by as much as is hardly chance: two standard errors less than it looks.
+    doubt = 2.0 * float(np.sqrt(2.0 * ((rate * exposure) ** 2).sum() + (rate * exposure).sum()) / (exposure**2).sum())
+    variance = max(excess - doubt, _SPREAD_MIN * rate * rate)
     trust = total / (total + _DEFAULT_WEIGHT)
     variance = trust * variance + (1.0 - trust) * rate * rate / DEFAULT_SHAPE
     return Prior(rate * rate / variance, rate / variance)
