@@ -7,6 +7,7 @@ from statistics import fmean, pstdev
 
 import pytest
 
+from alerts.alert import SITE
 from ingest.messages import DoorCycle, Fault, Kind, Levelling, Machine
 from tests.acceptance.virtual import Centre
 
@@ -124,7 +125,7 @@ def test_a_worn_brake_applies_late_and_fails_its_self_test_before_it_fails(play:
     assert centre.alerts(lift_id="L0002") == []
 
 
-def test_a_power_cut_is_an_alert_for_each_lift_of_the_building_and_a_rescue_for_one(play: Play) -> None:
+def test_a_power_cut_is_one_alert_of_the_building_above_those_of_its_lifts_and_a_rescue_for_one(play: Play) -> None:
     centre = play("power_cut", every=timedelta(minutes=1))
     dark = {spec.lift_id for spec in centre.fleet if spec.site_id == "S002"}
     assert {row["lift_id"] for row in centre.truth("failures.csv")} == dark
@@ -139,7 +140,12 @@ def test_a_power_cut_is_an_alert_for_each_lift_of_the_building_and_a_rescue_for_
     assert rescue.arrive_by is not None
     assert rescue.arrive_by - rescue.opened_at == timedelta(minutes=30)
     assert all(alert.cleared_at is not None for alert in centre.alerts())
-    assert {alert.lift_id for alert in centre.alerts()} == dark
+    assert {alert.lift_id for alert in centre.alerts()} == {SITE, *dark}
+    (building,) = centre.alerts(kind="site-power-cut")
+    assert building.code == "S002"
+    assert sum(alert.rang for alert in cut) == 1, (
+        "the first lift says so before anybody can know that it is the building"
+    )
     assert centre.alerts(kind="no-contact") == []
     assert centre.refused == {}
 
