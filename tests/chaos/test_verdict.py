@@ -108,7 +108,9 @@ def word(seq: int, *, active: bool, code: str = "overspeed") -> Said:
 
 
 def alert(number: int, *, is_open: bool, kind: str = "lift-stopped", code: str | None = "overspeed") -> dict[str, Any]:
-    return {"id": number, "lift_id": LIFT, "kind": kind, "code": code, "cleared_at": None if is_open else "then"}
+    cleared_at = None if is_open else "then"
+    about = {"id": number, "lift_id": LIFT, "kind": kind, "code": code}
+    return {**about, "cleared_at": cleared_at, "chattering": False}
 
 
 def order(*alerts: int, kind: str = "repair", cause: str = "overspeed") -> dict[str, Any]:
@@ -150,6 +152,14 @@ def test_what_stands_at_the_end_has_to_be_open_and_to_have_rung(is_ordered: bool
 def test_two_alerts_for_one_raise_are_told(is_ordered: bool) -> None:
     alerts = [alert(1, is_open=False), alert(2, is_open=True)]
     assert len(rung([word(1, active=True)], alerts, [order(1, 2)], is_ordered=is_ordered)) == 1
+
+
+def test_an_alert_that_is_held_for_chattering_may_stand_but_not_twice() -> None:
+    said = [*TWICE, word(5, active=False)]
+    held = [alert(1, is_open=False), {**alert(2, is_open=True), "chattering": True}]
+    assert rung(said, held, [order(1, 2)], is_ordered=True) == []
+    assert rung(said, [held[0], alert(2, is_open=True)], [order(1, 2)], is_ordered=True) != []
+    assert rung(said, [*held, alert(3, is_open=True)], [order(1, 2, 3)], is_ordered=True) != []
 
 
 def test_two_orders_for_one_cause_and_an_alert_without_its_order_are_told() -> None:
