@@ -162,6 +162,16 @@ def test_an_alert_that_is_held_for_chattering_may_stand_but_not_twice() -> None:
     assert rung(said, [*held, alert(3, is_open=True)], [order(1, 2, 3)], is_ordered=True) != []
 
 
+def test_a_fault_that_is_said_three_times_may_be_called_repeated() -> None:
+    said = [word(1, active=True), word(2, active=False), word(3, active=True), word(4, active=False)]
+    stopped = [alert(1, is_open=False), alert(2, is_open=False)]
+    repeated = alert(3, is_open=True, kind="repeated-fault")
+    assert rung(said, [*stopped, repeated], [order(1, 2, 3)], is_ordered=True) != []
+    again = [*said[:3], word(4, active=True), word(5, active=False)]
+    assert rung(again, [*stopped, repeated], [order(1, 2, 3)], is_ordered=True) == []
+    assert rung(again, stopped, [order(1, 2)], is_ordered=True) == []
+
+
 def test_two_orders_for_one_cause_and_an_alert_without_its_order_are_told() -> None:
     said, alerts = [word(1, active=True)], [alert(1, is_open=True)]
     assert len(rung(said, alerts, [order(1), order()], is_ordered=True)) == 1
