@@ -8,7 +8,7 @@ TRIALS ?= 100
 SEED ?= 1
 CACHE ?= fleet1000.npz
 
-.PHONY: help setup setup-dev run test chaos check lint types imports format clean bench-ingest bench-latency bench-outage bench-simulator bench-assessment bench-drift bench-wear bench-month bench-failures bench-risk
+.PHONY: help setup setup-dev run test chaos check lint types imports format clean bench-ingest bench-latency bench-outage bench-simulator bench-assessment bench-drift bench-wear bench-month bench-failures bench-risk bench-risk-simulated
 
 help: ## what can be made here
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "%-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ bench-month: setup-dev ## a month of 1,000 simulated lifts: the alert load, and 
 
 bench-risk: setup-dev ## HISTORY=folder: predictions on a real log and on simulated fleets, into docs/quality.md
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.risk_escalators $(HISTORY) --write docs/quality.md
+
+bench-risk-simulated: setup-dev ## what wear adds to the history in predictions, on a simulated fleet; into docs/quality.md
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.risk_simulated --cache $(CACHE) --write docs/quality.md
 
 format: setup-dev ## let ruff mend what it can
 	$(BIN)/ruff check --fix .

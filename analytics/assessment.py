@@ -108,11 +108,12 @@ class Assessment:
         findings += repeat_breakdowns(known.occurrences, as_of, self._settings)
         findings += self._due(known, as_of)
         assessed = {item.lift.lift_id for item in known.lifts}
-        findings += self._beside_the_fleet(assessed, as_of, known.lifts if lift_ids is None else None)
         findings += self._usage.findings(assessed, known.visits, as_of)
         fleet_size = len(assessed) if lift_ids is None else len(self._register.profiles_of_lifts())
         if self._daily is not None:
             findings += self._daily.findings(as_of, lift_ids, known.visits if lift_ids is None else None)
+        # After the daily values: the risk sees how worn the parts look, which is made of what was read for them.
+        findings += self._beside_the_fleet(assessed, as_of, known.lifts if lift_ids is None else None)
         findings += reporting_findings(self._reports, assessed, as_of, self._settings, fleet_size=fleet_size)
         findings = self._quality.marked(findings, as_of) if self._quality is not None else findings
         return sorted(findings, key=lambda item: (item.lift_id, item.kind.value, item.key or ""))

@@ -11,6 +11,7 @@ from analytics.risk_fit import FrameBook, fit
 from analytics.risk_frame import RiskFrame
 from analytics.risk_model import HorizonModel, predict
 from analytics.risk_rates import AT_RISK_OUTAGE_DAYS, EXPOSURE_DAYS_MIN, Clock, rates
+from analytics.wear_signs import WearSigns
 
 OURS = "liftwatch"
 PREVALENCE, RAW = "prevalence", "raw 90-day rate"
@@ -71,9 +72,9 @@ class Predicted(Struct, frozen=True, kw_only=True):
     baselines: Mapping[str, tuple[Floats, Floats]] = field(default_factory=dict)
 
 
-def backtest(history: OutageHistory, plan: BacktestPlan) -> list[Predicted]:
+def backtest(history: OutageHistory, plan: BacktestPlan, signs: WearSigns | None = None) -> list[Predicted]:
     """Return the predictions by horizon; origins whose horizon goes beyond the end of the history are left out."""
-    book = FrameBook(history)
+    book = FrameBook(history, signs)
     return [_backtest(book, plan, horizon) for horizon in plan.horizons]
 
 

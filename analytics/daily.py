@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from threading import Lock
+from typing import TypeVar
 
 from msgspec import Struct, structs
 
@@ -18,6 +19,7 @@ from analytics.feature_book import FeatureBook
 from analytics.findings import Finding
 from analytics.series import DailySeries
 from analytics.stale_days import last_settled_day
+from analytics.wear_signs import WearSigns, joined, wear_signs
 from ingest.clock import EPOCH, to_ms
 from ingest.fleet import Lift, Visit
 from ingest.fleet_register import FleetRegister
@@ -44,6 +46,8 @@ class Block(Struct, frozen=True, kw_only=True):
 
 
 Judge = Callable[[Block], list[Finding]]
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 
 
 class _Known(Struct, frozen=True):
@@ -53,6 +57,14 @@ class _Known(Struct, frozen=True):
     visits: int  # a hash: years of visits are not held for it
     revisions: tuple[int, ...]
     findings: list[Finding]
+
+
+class _Signed(Struct, frozen=True):
+    """How worn a block looks, and of what values."""
+
+    lift_ids: tuple[str, ...]
+    revisions: tuple[int, ...]
+    signs: WearSigns | None
 
 
 class Daily:
@@ -67,6 +79,8 @@ class Daily:
         self._known: OrderedDict[tuple[int, str], _Known] = OrderedDict()
         self._changed: dict[str, int] = {}
         self._seen_revision = -1
+        self._signed: OrderedDict[tuple[int, str], _Signed] = OrderedDict()
+        self._joined: tuple[list[WearSigns], WearSigns] | None = None
 
     def catch_up(self, as_of: datetime, has_time: Callable[[], bool] = lambda: True) -> bool:
         """Compute the values of days that are over at `as_of` and marked; return whether nothing is left of them.
@@ -86,16 +100,30 @@ class Daily:
         """
         if not self._judges:
             return []
-        day = last_settled_day(to_ms(as_of))
         wanted = None if lift_ids is None else set(lift_ids)
-        blocks = blocks_of([item.lift for item in self._register.lifts()])
+        blocks, day, is_behind = self._blocks(as_of)
         if wanted is not None:
             blocks = [block for block in blocks if any(lift.lift_id in wanted for lift in block)]
-        self._note_changes()
-        is_behind = self._book.is_stale(day)
         by_lift = _by_lift(self._visits(as_of, blocks) if visits is None else visits)
         found = [item for block in blocks for item in self._of_block(block, by_lift, day, is_behind=is_behind)]
         return [structs.replace(item, as_of=as_of) for item in found if wanted is None or item.lift_id in wanted]
+
+    def signs(self, as_of: datetime) -> WearSigns | None:
+        """Return how worn the parts of all lifts look; None where no lift tells. The same until something changes."""
+        blocks, day, is_behind = self._blocks(as_of)
+        each = [self._signs_of_block(block, day, is_behind=is_behind) for block in blocks]
+        found = [signs for signs in each if signs is not None]
+        with self._lock:
+            known = self._joined
+            if known is None or list(map(id, known[0])) != list(map(id, found)):
+                known = self._joined = found, joined(found)
+        return known[1] if known[1].is_any_watched else None
+
+    def _blocks(self, as_of: datetime) -> tuple[list[list[Lift]], int, bool]:
+        """Return the blocks, the last day that is over, and whether days until it are still to be computed."""
+        day = last_settled_day(to_ms(as_of))
+        self._note_changes()
+        return blocks_of([item.lift for item in self._register.lifts()]), day, self._book.is_stale(day)
 
     def _note_changes(self) -> None:
         """Learn which lifts have got other values since the last time; at first nothing is known of any."""
@@ -114,9 +142,8 @@ class Daily:
     ) -> list[Finding]:
         lift_ids = tuple(lift.lift_id for lift in lifts)
         own = tuple(visit for lift_id in lift_ids for visit in visits.get(lift_id, ()))
-        of_visits = hash(own)
+        of_visits, revisions = hash(own), self._revisions(lift_ids)
         with self._lock:
-            revisions = tuple(self._changed.get(lift_id, 0) for lift_id in lift_ids)
             of_day = self._known.get((day, lift_ids[0]))
             before = of_day or self._known.get((day - 1, lift_ids[0]))
         if of_day is not None and (of_day.lift_ids, of_day.visits, of_day.revisions) == (
@@ -127,26 +154,64 @@ class Daily:
             return of_day.findings
         if is_behind and before is not None and before.lift_ids == lift_ids:
             return before.findings
-        findings = self._judged(lifts, own, day)
+        series = self._series(lift_ids, day)
+        self._note_signs(lift_ids, revisions, day, series)
+        findings = [] if series is None else self._judged(lifts, own, day, series)
         with self._lock:
-            self._known[day, lift_ids[0]] = _Known(lift_ids, of_visits, revisions, findings)
-            self._known.move_to_end((day, lift_ids[0]))
-            while len(self._known) > BLOCKS_REMEMBERED:
-                self._known.popitem(last=False)
+            _remember(self._known, (day, lift_ids[0]), _Known(lift_ids, of_visits, revisions, findings))
         return findings
 
-    def _judged(self, lifts: Sequence[Lift], visits: Sequence[Visit], day: int) -> list[Finding]:
-        values = self._book.values([lift.lift_id for lift in lifts], day - WINDOW_DAYS + 1, day)
-        if not len(values.lift):
-            return []
-        first = int(values.lift["day"].min())
+    def _judged(self, lifts: Sequence[Lift], visits: Sequence[Visit], day: int, series: DailySeries) -> list[Finding]:
         block = Block(
             lifts=lifts,
-            series=series_of(values, day_of(first), day - first + 1),
+            series=series,
             visits=sorted(visits, key=lambda visit: visit.done_at),
             as_of=EPOCH + timedelta(days=day + 1),
         )
         return [item for judge in self._judges for item in judge(block)]
+
+    def _signs_of_block(self, lifts: Sequence[Lift], day: int, *, is_behind: bool) -> WearSigns | None:
+        lift_ids = tuple(lift.lift_id for lift in lifts)
+        revisions = self._revisions(lift_ids)
+        with self._lock:
+            of_day = self._signed.get((day, lift_ids[0]))
+            before = of_day or self._signed.get((day - 1, lift_ids[0]))
+        if of_day is not None and (of_day.lift_ids, of_day.revisions) == (lift_ids, revisions):
+            return of_day.signs
+        if is_behind and before is not None and before.lift_ids == lift_ids:
+            return before.signs
+        return self._note_signs(lift_ids, revisions, day, self._series(lift_ids, day))
+
+    def _note_signs(
+        self, lift_ids: tuple[str, ...], revisions: tuple[int, ...], day: int, series: DailySeries | None
+    ) -> WearSigns | None:
+        """Make the signs of a block's values, once: what asks for them later need not read the values again."""
+        with self._lock:
+            known = self._signed.get((day, lift_ids[0]))
+        if known is not None and (known.lift_ids, known.revisions) == (lift_ids, revisions):
+            return known.signs
+        signs = None if series is None else wear_signs(series, since=series.values.shape[1])
+        with self._lock:
+            _remember(self._signed, (day, lift_ids[0]), _Signed(lift_ids, revisions, signs))
+        return signs
+
+    def _revisions(self, lift_ids: Sequence[str]) -> tuple[int, ...]:
+        with self._lock:
+            return tuple(self._changed.get(lift_id, 0) for lift_id in lift_ids)
+
+    def _series(self, lift_ids: Sequence[str], day: int) -> DailySeries | None:
+        values = self._book.values(lift_ids, day - WINDOW_DAYS + 1, day)
+        if not len(values.lift):
+            return None
+        first = int(values.lift["day"].min())
+        return series_of(values, day_of(first), day - first + 1)
+
+
+def _remember(known: OrderedDict[_Key, _Value], key: _Key, value: _Value) -> None:
+    known[key] = value
+    known.move_to_end(key)
+    while len(known) > BLOCKS_REMEMBERED:
+        known.popitem(last=False)
 
 
 def _by_lift(visits: Sequence[Visit]) -> dict[str, list[Visit]]:
@@ -156,10 +221,10 @@ def _by_lift(visits: Sequence[Visit]) -> dict[str, list[Visit]]:
     return found
 
 
-def blocks_of(lifts: Sequence[Lift]) -> list[list[Lift]]:
-    """Return the lifts in blocks of at most `BLOCK_LIFTS`, those that are built alike side by side."""
+def blocks_of(lifts: Sequence[Lift], size: int = BLOCK_LIFTS) -> list[list[Lift]]:
+    """Return the lifts in blocks of at most `size`, those that are built alike side by side."""
     ordered = sorted(lifts, key=_likeness)
-    return [ordered[start : start + BLOCK_LIFTS] for start in range(0, len(ordered), BLOCK_LIFTS)]
+    return [ordered[start : start + size] for start in range(0, len(ordered), size)]
 
 
 def _likeness(lift: Lift) -> tuple[str, ...]:

@@ -124,6 +124,20 @@ class FeatureBook:
         with reading(self._engine) as connection:
             return connection.execute(sa.select(book_state.c.revision)).scalar() or 0
 
+    def state(self, lift_ids: Sequence[str], first_day: int, last_day: int) -> str:
+        """Return what tells one state of these days from another: their number and newest change; "" without any."""
+        days, newest = 0, 0
+        query = sa.select(sa.func.count(), sa.func.max(lift_day.c.revision)).select_from(lift_day)
+        with reading(self._engine) as connection:
+            for start in range(0, len(lift_ids), _CHUNK):
+                some = query.where(
+                    lift_day.c.lift_id.in_(lift_ids[start : start + _CHUNK]),
+                    lift_day.c.day.between(first_day, last_day),
+                )
+                count, revision = connection.execute(some).one()
+                days, newest = days + count, max(newest, revision or 0)
+        return f"{days} {newest}" if days else ""
+
     def changed_since(self, revision: int) -> dict[str, int]:
         """Return, by lift, the newest of its changes after `revision`."""
         query = sa.select(lift_day.c.lift_id, sa.func.max(lift_day.c.revision)).where(lift_day.c.revision > revision)

@@ -8,7 +8,6 @@ from analytics.findings import Finding, FindingKind, rfc3339
 from analytics.outage_history import instant_of
 from analytics.risk_book import FleetRisk
 from analytics.risk_model import HorizonModel
-from analytics.risk_reasons import reasons_of
 
 LIKELY_DAYS = 30.0
 
@@ -43,7 +42,8 @@ def _likely(
     risk: FleetRisk, model: HorizonModel, place: int, probability: float, limit: float, as_of: datetime
 ) -> Finding:
     scores = model.held_out
-    why = "; ".join(reasons_of(risk.frame, place)[:3])
+    reasons = risk.reasons(place, LIKELY_DAYS)
+    why = "; ".join(reason.text for reason in reasons[:3])
     return Finding(
         lift_id=risk.frame.lift_ids[place],
         kind=FindingKind.BREAKDOWN_LIKELY,
@@ -61,11 +61,15 @@ def _likely(
                 "probability": round(probability, 4),
                 "expected_count": round(float(risk.predictions[LIKELY_DAYS].expected[place]), 3),
                 "base_rate": round(scores.prevalence, 4),
-                "reasons": reasons_of(risk.frame, place),
+                "reasons": [reason.text for reason in reasons],
+                "odds_ratios": [reason.odds_ratio for reason in reasons],
                 "model_until": rfc3339(instant_of(model.trained_until)),
                 "brier_skill": round(scores.skill, 4),
                 "calibration_error": round(scores.ece, 4),
                 "precision": scores.precision,
+                "precision_low": scores.precision_low,
+                "precision_high": scores.precision_high,
+                "alarms": scores.alarms,
             }
         ],
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression, PoissonRegressor
 
@@ -23,7 +23,8 @@ from analytics.risk_model import (
     columns_of,
     with_column,
 )
-from analytics.scoring import brier_skill, calibration_error, threshold_for
+from analytics.scoring import brier_skill, calibration_error, share_interval, threshold_for
+from analytics.wear_signs import WearSigns
 
 # Origins of training rows: the last 60 of every sixth day. With 600 lifts that is a year and 36,000 rows.
 STEP_DAYS, ORIGINS_MAX, ROWS_MAX = 6.0, 60, 40_000
@@ -70,16 +71,20 @@ class _Rows(Struct, frozen=True):
 class FrameBook:
     """Frames of one history by day, made once; a frame knows nothing of later, so they serve every later origin."""
 
-    def __init__(self, history: OutageHistory) -> None:
-        """Take frames from `history`."""
+    def __init__(self, history: OutageHistory, signs: WearSigns | None = None) -> None:
+        """Take frames from `history`, and from `signs` where lifts tell how worn they are."""
         self.history = history
+        self._signs = signs
+        told = set(history.lift_ids if signs is None else signs.lift_ids)
+        # Of a large fleet signs are made of some lifts only; the others teach nothing then.
+        self.teaching = np.array([lift_id in told for lift_id in history.lift_ids], dtype=bool)
         self.pauses = history.pauses()
         self._frames: dict[float, RiskFrame] = {}
 
     def at(self, day: float) -> RiskFrame:
         """Return the frame as of `day`."""
         if day not in self._frames:
-            self._frames[day] = frame_of(self.history, day)
+            self._frames[day] = frame_of(self.history, day, self._signs)
         return self._frames[day]
 
 
@@ -99,9 +104,11 @@ def fit(book: FrameBook, day: float, horizon_days: float) -> HorizonModel | None
     first, whole = _rows(book, early, horizon_days), _rows(book, origins, horizon_days)
     if first is None or whole is None or not (_is_enough(first) and _is_enough(whole)):
         return None
-    weight, held_out = _judged(_fit_parts(first), _rows(book, late, horizon_days))
+    parts = _fit_parts(first)
+    weight, held_out = _judged(parts, _rows(book, late, horizon_days))
     if weight == 0.0 or held_out is None:
         return None
+    held_out = _with_threshold(held_out, parts, weight, _rows_apart(book, late, horizon_days))
     logistic, boosted, count_linear, count_boosted = _fit_parts(whole)
     return HorizonModel(
         horizon_days=horizon_days,
@@ -130,10 +137,10 @@ def origins_before(book: FrameBook, day: float, horizon_days: float) -> list[flo
 
 def _rows(book: FrameBook, origins: Sequence[float], horizon_days: float) -> _Rows | None:
     parts = []
-    every = 1 + sum(int(book.at(origin).counting().sum()) for origin in origins) // ROWS_MAX
+    every = 1 + sum(int((book.at(origin).counting() & book.teaching).sum()) for origin in origins) // ROWS_MAX
     for index, origin in enumerate(origins):
         frame = book.at(origin)
-        chosen = frame.counting() & ((np.arange(len(frame.lift_ids)) + index) % every == 0)
+        chosen = frame.counting() & book.teaching & ((np.arange(len(frame.lift_ids)) + index) % every == 0)
         parts.append(
             _Rows(
                 columns_of(frame, horizon_days, chosen),
@@ -161,8 +168,6 @@ def _judged(parts: _Parts, rows: _Rows | None) -> tuple[float, HoldOut | None]:
     skills = {weight: brier_skill(blended(rows.rates_probability, probability, weight), outcome) for weight in _WEIGHTS}
     weight = next(weight for weight in _WEIGHTS if skills[weight] >= skills[0.0])
     said = blended(rows.rates_probability, probability, weight)
-    threshold = threshold_for(said, outcome, PRECISION_MIN, ALARMS_MIN)
-    alarmed = said >= threshold if threshold is not None else np.zeros(said.size, dtype=bool)
     return weight, HoldOut(
         rows=rows.count.size,
         lifts=int(np.unique(rows.lift).size),
@@ -170,10 +175,46 @@ def _judged(parts: _Parts, rows: _Rows | None) -> tuple[float, HoldOut | None]:
         skill=skills[weight],
         skill_rates=skills[0.0],
         ece=calibration_error(said, outcome),
+        threshold=None,
+        precision=None,
+        alarms=0,
+    )
+
+
+def _rows_apart(book: FrameBook, late: Sequence[float], horizon_days: float) -> tuple[_Rows | None, _Rows | None]:
+    """Return the rows that a threshold is chosen on, and later ones, a horizon apart, that tell what it is worth."""
+    after = late[len(late) // 2 :]
+    before = [origin for origin in late if origin + horizon_days <= after[0]]
+    return _rows(book, before, horizon_days), _rows(book, after, horizon_days)
+
+
+def _with_threshold(
+    held_out: HoldOut, parts: _Parts, weight: float, apart: tuple[_Rows | None, _Rows | None]
+) -> HoldOut:
+    chosen_on, shown_on = apart
+    if chosen_on is None or shown_on is None or not chosen_on.count.size or not shown_on.count.size:
+        return held_out
+    threshold = threshold_for(_said(parts, chosen_on, weight), chosen_on.outcome, PRECISION_MIN, ALARMS_MIN)
+    if threshold is None:
+        return held_out
+    alarmed = _said(parts, shown_on, weight) >= threshold
+    lifts, share = int(np.unique(shown_on.lift[alarmed]).size), None
+    low = high = None
+    if lifts:
+        share = float(shown_on.outcome[alarmed].mean())
+        low, high = share_interval(share, lifts)
+    return structs.replace(
+        held_out,
         threshold=threshold,
-        precision=float(outcome[alarmed].mean()) if threshold is not None else None,
+        precision=share,
+        precision_low=low,
+        precision_high=high,
         alarms=int(alarmed.sum()),
     )
+
+
+def _said(parts: _Parts, rows: _Rows, weight: float) -> Floats:
+    return blended(rows.rates_probability, by_parts(parts, rows.columns, rows.rates)[0], weight)
 
 
 def _fit_parts(rows: _Rows) -> _Parts:

@@ -5,10 +5,12 @@ breakdowns than another, or a season with more than the last, looks alike. Days 
 """
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from analytics.outage_history import BREAKDOWN, PLANNED, Bools, Floats, Ints, OutageHistory
 from analytics.risk_rates import AT_RISK_OUTAGE_DAYS, EXPOSURE_DAYS_MIN, Clock, Rates, rates
+from analytics.wear_signs import COLUMNS as SIGN_COLUMNS
+from analytics.wear_signs import WearSigns
 
 RATE_HALF_LIVES = (3.0, 7.0, 14.0, 30.0, 60.0, 120.0, 360.0)
 BASE_HALF_LIFE = 60.0
@@ -51,6 +53,18 @@ class RiskFrame(Struct, frozen=True, kw_only=True):
         """Return which lifts are at risk, and known for long enough to be scored."""
         return self.known & ~self.standing & (self.exposure >= exposure_days_min)
 
+    def only(self, columns: tuple[str, ...]) -> "RiskFrame":
+        """Return the frame with no other than these columns.
+
+        Raises:
+            ValueError: it has not all of them.
+        """
+        if columns == self.columns:
+            return self
+        return structs.replace(
+            self, columns=columns, values=self.values[:, [self.columns.index(name) for name in columns]]
+        )
+
     def days_recorded(self, horizon_days: float) -> float:
         """Return how many of the next days will be in the log, as far as its pauses until now tell."""
         left = horizon_days
@@ -59,8 +73,8 @@ class RiskFrame(Struct, frozen=True, kw_only=True):
         return float(left * (1.0 - self.pause_share))
 
 
-def frame_of(history: OutageHistory, day: float) -> RiskFrame:
-    """Return what is known of the lifts at `day`; whatever `history` holds of later is cut off first."""
+def frame_of(history: OutageHistory, day: float, signs: WearSigns | None = None) -> RiskFrame:
+    """Return what is known of the lifts at `day`; whatever `history` and `signs` hold of later is cut off first."""
     clock = Clock.of(history.as_of(day))
     base = rates(clock, BASE_HALF_LIFE)
     columns: dict[str, Floats] = {}
@@ -69,6 +83,8 @@ def frame_of(history: OutageHistory, day: float) -> RiskFrame:
     columns |= _outage_columns(clock)
     columns |= _since_columns(clock)
     columns |= _open_columns(clock)
+    if signs is not None:
+        columns |= dict(zip(SIGN_COLUMNS, signs.as_of(day).at(day, history.lift_ids).T, strict=True))
     known = np.isfinite(clock.history.since) & ~np.isfinite(clock.history.until_of)
     standing = _last(clock, ~np.isfinite(clock.cleared), day - clock.history.raised, 0.0) >= AT_RISK_OUTAGE_DAYS
     pauses = clock.pauses

@@ -56,8 +56,9 @@ class Trees(Struct, frozen=True):
 class HoldOut(Struct, frozen=True, kw_only=True):
     """How a model did on days of this fleet that it had not seen, against the fleet's own share as prevalence.
 
-    `threshold`: from this probability on at least `precision` of the predictions came true (None: no such
-    probability was found); `alarms` is how many predictions were so high.
+    `threshold` is the probability from which on enough of the predictions came true on the first of these days (None:
+    there was none). Of the later days `alarms` were so high, and `precision` of them came true; its bounds are those of
+    as many independent predictions as lifts were alarmed, 90 %.
     """
 
     rows: int
@@ -68,6 +69,8 @@ class HoldOut(Struct, frozen=True, kw_only=True):
     ece: float
     threshold: float | None
     precision: float | None
+    precision_low: float | None = None
+    precision_high: float | None = None
     alarms: int
 
 

@@ -1,34 +1,103 @@
-"""Why a lift is likely to break down, in sentences that a mechanic can check. Pure."""
+"""Why a lift is likely to break down, in sentences that a mechanic can check, what weighs most first. Pure."""
+
+from collections.abc import Sequence
 
 import numpy as np
+from msgspec import Struct
 
+from analytics.outage_history import Floats
 from analytics.risk_frame import RiskFrame
+from analytics.risk_model import HorizonModel, blended, by_parts, columns_of, log_odds
+from analytics.wear_channels import CAR_DOOR, LANDING_DOOR, LANDING_VANE, LEVELLING, PARTS
+from analytics.wear_signs import LEVELS, PARTS_OF_SIGNS, RAMPS, Sign
 
 # Told where other lifts of the site break down half as often again as the fleet, or where something is this recent.
 _SITE_RATIO, _RECENT_DAYS = 1.5, 30.0
 _BURST = "since_3_breakdowns"
+HISTORY, OUT, SITE = "history", "out of service", "site"
+_OF_HISTORY = ("rate_", "since_breakdown", "since_2_", "since_3_", "since_5_", "since_8_", "last_breakdown")
+# What reads the same readings weighs together.
+_TOGETHER = {LANDING_DOOR: CAR_DOOR, "motor": "machine-room"}
 
 
-def reasons_of(frame: RiskFrame, place: int) -> list[str]:
-    """Return what speaks for and against a breakdown of one lift, the plainest first."""
+class Reason(Struct, frozen=True):
+    """One reason; `odds_ratio` is how many times the odds are those of a lift that is usual in it, None by rates."""
+
+    text: str
+    odds_ratio: float | None = None
+
+
+class _Said(Struct, frozen=True):
+    group: str
+    text: str
+
+
+def reasons_of(
+    frame: RiskFrame, place: int, model: HorizonModel | None = None, signs: Sequence[Sign] = ()
+) -> list[Reason]:
+    """Return what speaks for and against a breakdown of one lift: by a model what weighs most first, else as it stands.
+
+    `signs` of wear are reasons only where the model sees them.
+    """
+    said = _of_history(frame, place)
+    if model is None:
+        return [Reason(each.text) for each in said]
+    if set(LEVELS) <= set(model.columns):
+        said += _of_wear(signs)
+    weights = weights_of(frame, model, place)
+    ordered = sorted(said, key=lambda each: -weights.get(each.group, 0.0))
+    return [Reason(each.text, round(float(np.exp(weights.get(each.group, 0.0))), 3)) for each in ordered]
+
+
+def weights_of(frame: RiskFrame, model: HorizonModel, place: int) -> dict[str, float]:
+    """Return by group of columns how much lower the log odds were if the lift were in it as the fleet is (median)."""
+    own = frame.only(model.columns)
+    seen = columns_of(own, model.horizon_days)
+    usual = np.median(seen[frame.known], axis=0) if frame.known.any() else seen[place]
+    groups: dict[str, list[int]] = {}
+    for at, name in enumerate((*own.columns, "rate_base")):
+        groups.setdefault(_group(name), []).append(at)
+    rows = np.repeat(seen[place][None, :], len(groups) + 1, axis=0)
+    for row, columns in enumerate(groups.values(), start=1):
+        rows[row, columns] = usual[columns]
+    odds = _odds(rows, model)
+    return {group: float(odds[0] - odds[row]) for row, group in enumerate(groups, start=1)}
+
+
+def _odds(columns: Floats, model: HorizonModel) -> Floats:
+    parts = (model.logistic, model.boosted, model.count_linear, model.count_boosted)
+    probability, _ = by_parts(parts, columns, np.ones(len(columns)))
+    rates = 1.0 / (1.0 + np.exp(-columns[:, -1]))
+    return log_odds(blended(rates, probability, model.weight))
+
+
+def _group(column: str) -> str:
+    if column in LEVELS or column in RAMPS:
+        part = PARTS_OF_SIGNS[(LEVELS if column in LEVELS else RAMPS).index(column)]
+        return _TOGETHER.get(part, part)
+    if column.startswith(_OF_HISTORY):
+        return HISTORY
+    return SITE if column.startswith("site_") else OUT
+
+
+def _of_history(frame: RiskFrame, place: int) -> list[_Said]:
     row = dict(zip(frame.columns, frame.values[place], strict=True))
     usual = float(frame.recent[frame.known].mean()) if frame.known.any() else 0.0
     count = int(frame.recent[place])
     times = "1 breakdown" if count == 1 else f"{count} breakdowns"
-    reasons = [f"{times} in the last 90 days; a lift of this fleet has {usual:.1f}"]
-    reasons += _now(row)
+    said = [_Said(HISTORY, f"{times} in the last 90 days; a lift of this fleet has {usual:.1f}")]
+    said += [_Said(OUT, text) for text in _now(row)]
     if count:
-        reasons.append(f"the last breakdown was {_days(row['since_breakdown'])} ago")
+        said.append(_Said(HISTORY, f"the last breakdown was {_days(row['since_breakdown'])} ago"))
     if row[_BURST] <= _RECENT_DAYS:
-        reasons.append(f"three breakdowns within {_days(row[_BURST])}")
+        said.append(_Said(HISTORY, f"three breakdowns within {_days(row[_BURST])}"))
     if row["since_long_outage"] <= _RECENT_DAYS and not row["out_days"]:
-        reasons.append(
-            f"back for {_days(row['since_long_outage'])} after {_days(row['last_long_days'])} out of service"
-        )
+        back, stood = _days(row["since_long_outage"]), _days(row["last_long_days"])
+        said.append(_Said(OUT, f"back for {back} after {stood} out of service"))
     ratio = float(np.exp(row["site_60_days"]))
     if ratio >= _SITE_RATIO:
-        reasons.append(f"the other lifts of its site break down {ratio:.1f} times as often as the fleet")
-    return reasons
+        said.append(_Said(SITE, f"the other lifts of its site break down {ratio:.1f} times as often as the fleet"))
+    return said
 
 
 def _now(row: dict[str, float]) -> list[str]:
@@ -38,6 +107,30 @@ def _now(row: dict[str, float]) -> list[str]:
             why = {"breakdown": "a breakdown", "planned": "planned work", "other": "another reason"}[name]
             return [f"out of service for {_days(row['out_days'])} ({why}); such outages take about {_days(left)} more"]
     return []
+
+
+def _of_wear(signs: Sequence[Sign]) -> list[_Said]:
+    """Return what wear shows, one sentence a group: of a part that all landings share before that of one landing."""
+    found: dict[str, _Said] = {}
+    for sign in sorted(signs, key=lambda sign: sign.part not in _TOGETHER.values()):
+        group = _TOGETHER.get(sign.part, sign.part)
+        found.setdefault(group, _Said(group, said_of(sign)))
+    return list(found.values())
+
+
+def said_of(sign: Sign) -> str:
+    """Return a sign in words: which part, what of it, how it is now and was in the months before."""
+    channel, floor = sign.channel, sign.key.floor
+    part = LANDING_VANE if sign.part == LEVELLING and floor is not None else sign.part
+    name = PARTS[part][0].format(floor=floor)
+    text = f"{name[0].lower()}{name[1:]} {channel.says}"
+    if channel.season_per_day:
+        return f"{text}: by {sign.now - sign.before:.{channel.digits}f} {channel.unit}"
+    now, before = (f"{value:,.{channel.digits}f} {channel.unit}" for value in (sign.now, sign.before))
+    more = ""
+    if channel.own_part is not None and sign.before > 0:
+        more = f", {sign.now / sign.before - 1:.0%} more"
+    return f"{text}: {now}, in the months before it was {before}{more}"
 
 
 def _days(days: float) -> str:

@@ -17,7 +17,9 @@ from msgspec import Struct
 
 from analytics.risk_model import HoldOut, HorizonModel, Linear, Trees
 
-VERSION = 1
+VERSION = 2
+# This week's model and the next one's.
+_PLACES = 2
 FILE_BYTES_MAX, UNPACKED_BYTES_MAX = 4 * 1024 * 1024, 16 * 1024 * 1024
 _PARTS: dict[str, type[Linear] | type[Trees]] = {
     "logistic": Linear,
@@ -47,20 +49,20 @@ class _Description(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class RiskStore:
-    """One file for each horizon in a folder; the newest replaces the one before."""
+    """Two files for each horizon in a folder; the newest of a place replaces the one before."""
 
     def __init__(self, folder: Path) -> None:
         """Keep files in `folder`; it is made with the first."""
         self._folder = folder
 
-    def save(self, horizon_days: float, model: HorizonModel, fingerprint: str) -> None:
-        """Keep a model: whole or not at all.
+    def save(self, horizon_days: float, model: HorizonModel, fingerprint: str, place: int = 0) -> None:
+        """Keep a model in one of two places: whole or not at all.
 
         Raises:
             OSError: it cannot be written.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._path(horizon_days)
+        path = self._path(horizon_days, place)
         draft = path.with_name(f"{path.name}.{os.getpid()}.new")
         draft.write_bytes(packed(model, fingerprint))
         draft.replace(path)
@@ -71,21 +73,33 @@ class RiskStore:
         Raises:
             ModelRefusedError: the file is not one of ours, or damaged.
         """
-        path = self._path(horizon_days)
+        refused: ModelRefusedError | None = None
+        for place in range(_PLACES):
+            try:
+                found = self._read(self._path(horizon_days, place))
+            except ModelRefusedError as error:
+                refused = error
+                continue
+            if found is not None and found[1] == fingerprint and found[0].horizon_days == horizon_days:
+                return found[0]
+        if refused is not None:
+            raise refused
+        return None
+
+    def _read(self, path: Path) -> tuple[HorizonModel, str] | None:
         if not path.is_file():
             return None
         if path.stat().st_size > FILE_BYTES_MAX:
             message = f"{path}: larger than {FILE_BYTES_MAX:,} bytes"
             raise ModelRefusedError(message)
         try:
-            model, made_of = unpacked(path.read_bytes())
+            return unpacked(path.read_bytes())
         except ModelRefusedError as error:
             message = f"{path}: {error}"
             raise ModelRefusedError(message) from error
-        return model if made_of == fingerprint and model.horizon_days == horizon_days else None
 
-    def _path(self, horizon_days: float) -> Path:
-        return self._folder / f"risk-{horizon_days:g}-days.npz"
+    def _path(self, horizon_days: float, place: int) -> Path:
+        return self._folder / f"risk-{horizon_days:g}-days{f'-{place}' if place else ''}.npz"
 
 
 def packed(model: HorizonModel, fingerprint: str) -> bytes:

@@ -6,6 +6,7 @@ point-adjusted F1 here: it praises alarms that come anywhere in a long outage.
 
 import numpy as np
 from msgspec import Struct
+from scipy import special
 
 from analytics.outage_history import Floats, Ints
 
@@ -116,6 +117,13 @@ def skill_interval(probability: Floats, outcome: Floats, lift: Ints, draws: int 
     skills = 1.0 - drawn @ errors[chosen] / total / reference
     low, high = np.quantile(skills, [0.025, 0.975])
     return Interval(brier_skill(probability, outcome), float(low), float(high))
+
+
+def share_interval(share: float, count: int) -> tuple[float, float]:
+    """Return the bounds of a share of `count` with 90 % certainty (Jeffreys); they touch 0 and 1 where it does."""
+    true = share * count
+    low, high = (float(special.betaincinv(true + 0.5, count - true + 0.5, at)) for at in (0.05, 0.95))
+    return 0.0 if share == 0.0 else low, 1.0 if share == 1.0 else high
 
 
 def threshold_for(probability: Floats, outcome: Floats, precision_min: float, alarms_min: int) -> float | None:

@@ -37,6 +37,7 @@ from analytics.quality_reader import QualityReader
 from analytics.regimes import Regime, load_regimes
 from analytics.risk_book import RiskBook
 from analytics.risk_store import RiskStore
+from analytics.sign_reader import SignReader
 from analytics.stale_days import StaleDays
 from analytics.usage_reader import UsageReader
 from analytics.wear_budgets import load_wear_budgets
@@ -129,7 +130,7 @@ def open_parts(settings: Settings, clock: Clock) -> Parts:
     features = FeatureBook(engine)
     features.renew()
     daily = Daily(features, store, register, DAILY_JUDGES)
-    risks = RiskBook(register, failures, RiskStore(settings.data_dir / "models"))
+    risks = RiskBook(register, failures, RiskStore(settings.data_dir / "models"), SignReader(daily, features, register))
     sources = Sources(risks=risks, failures=failures, usage=usage, daily=daily, quality=quality, regimes=regimes)
     return Parts(
         settings=settings,

@@ -9,13 +9,15 @@ from pydantic import BaseModel
 from analytics.outage_history import instant_of
 from analytics.risk_book import HORIZONS, FleetRisk
 from analytics.risk_model import HorizonModel
-from analytics.risk_reasons import reasons_of
+from analytics.risk_reasons import Reason
 
 
 class RiskScoreView(BaseModel):
     """How the model did on the last quarter of its training days, of this fleet, which it had not seen then.
 
     Brier skill is against always saying the `prevalence`; `rates_brier_skill` is that of the empirical Bayes rates.
+    From the probability `threshold` on enough predictions came true on the first of these days; of the later ones
+    `alarms` were so high, of which the share `precision` came true (bounds: 90 %).
     """
 
     rows: int
@@ -24,6 +26,11 @@ class RiskScoreView(BaseModel):
     brier_skill: float
     rates_brier_skill: float
     calibration_error: float
+    threshold: float | None
+    precision: float | None
+    precision_low: float | None
+    precision_high: float | None
+    alarms: int
     trained_from: datetime
     trained_until: datetime
 
@@ -51,6 +58,13 @@ class ComponentRiskView(BaseModel):
     expected_count: float
 
 
+class ReasonView(BaseModel):
+    """A reason of the 30-day forecast; the odds are so many times those of a lift usual in it (null by rates)."""
+
+    reason: str
+    odds_ratio: float | None
+
+
 class LiftRiskView(BaseModel):
     """What is predicted of a lift from the midnight `predicted_at` on. `at_risk` false: it stands for long already."""
 
@@ -62,11 +76,13 @@ class LiftRiskView(BaseModel):
     horizons: list[HorizonRiskView]
     components: list[ComponentRiskView]
     reasons: list[str]
+    weighed_reasons: list[ReasonView]
 
 
 def lift_risk_view(risk: FleetRisk, place: int, as_of: datetime) -> LiftRiskView:
     """Return what is predicted of one lift."""
     components = risk.components(place, HORIZONS[-1])
+    reasons: list[Reason] = risk.reasons(place, HORIZONS[-1])
     return LiftRiskView(
         lift_id=risk.frame.lift_ids[place],
         as_of=as_of,
@@ -78,7 +94,8 @@ def lift_risk_view(risk: FleetRisk, place: int, as_of: datetime) -> LiftRiskView
             ComponentRiskView(component=name, probability=round(chance, 4), expected_count=round(count, 4))
             for name, (chance, count) in components.items()
         ],
-        reasons=reasons_of(risk.frame, place),
+        reasons=[reason.text for reason in reasons],
+        weighed_reasons=[ReasonView(reason=each.text, odds_ratio=each.odds_ratio) for each in reasons],
     )
 
 
@@ -105,6 +122,11 @@ def _score_view(model: HorizonModel) -> RiskScoreView:
         brier_skill=round(scores.skill, 4),
         rates_brier_skill=round(scores.skill_rates, 4),
         calibration_error=round(scores.ece, 4),
+        threshold=scores.threshold,
+        precision=scores.precision,
+        precision_low=scores.precision_low,
+        precision_high=scores.precision_high,
+        alarms=scores.alarms,
         trained_from=instant_of(model.trained_from),
         trained_until=instant_of(model.trained_until),
     )

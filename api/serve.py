@@ -27,6 +27,8 @@ from ingest.database import DATABASE_AWAY, reading
 from ingest.telemetry_store import StoreUnavailableError
 
 WATCH_EVERY_S = 5.0
+# Models serve from a week after the day that they are fitted for: there is no hurry.
+FIT_EVERY_S = 900.0
 # Of the time between two assessments, for the daily values of days that are over: the rest is left to what cannot wait.
 CATCH_UP_SHARE = 1 / 6
 # Messages are no containers to the collector, and what holds them lives for one batch: looking seldom costs nothing.
@@ -93,7 +95,7 @@ class Serving:
         gc.set_threshold(*GC_THRESHOLDS)
         sys.setswitchinterval(SWITCH_S)
         runs = {"watch": self._watch} if self._ingesting else {}
-        runs |= {"assess": self._assess} if self._assesses else {}
+        runs |= {"assess": self._assess, "fit": self._fit} if self._assesses else {}
         runs |= {"notify": self._dispatcher.run} if self._dispatcher else {}
         threads = [threading.Thread(target=self._guarded, args=(name, run), name=name) for name, run in runs.items()]
         if self._ingesting is not None:
@@ -186,6 +188,15 @@ class Serving:
             done = [self._done("daily-values", self.compute_days), self._done("assessment", self.assess)]
             self._assessment_failed = not all(done)
             self._stopping.wait(self._parts.settings.assess_every_s)
+
+    def _fit(self) -> None:
+        """Fit the models of next week, on a thread that nothing waits for: not the alarms, not the assessment."""
+        while not self._stopping.wait(FIT_EVERY_S):
+            self._done("risk-models", self.fit)
+
+    def fit(self) -> None:
+        """Have the models of next week ready before they are needed."""
+        self._parts.risks.prepare(self._parts.clock.now())
 
     def _done(self, what: str, step: Callable[[], None]) -> bool:
         """Do a step of the assessment; False where it failed: a mistake there must not end the lane of the alarms."""

@@ -125,9 +125,9 @@ def main() -> None:
         write_section(chosen.write, lines)
 
 
-def write_section(document: Path, lines: list[str]) -> None:
+def write_section(document: Path, lines: list[str], mark: str = "bench-risk") -> None:
     """Put the figures between the marks of their section."""
-    begin, end = "<!-- bench-risk: figures -->", "<!-- bench-risk: end -->"
+    begin, end = f"<!-- {mark}: figures -->", f"<!-- {mark}: end -->"
     text = document.read_text(encoding="utf-8")
     head, _, rest = text.partition(begin)
     _, _, tail = rest.partition(end)

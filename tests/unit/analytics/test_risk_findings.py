@@ -3,10 +3,11 @@ from msgspec import structs
 
 from analytics.findings import FindingKind
 from analytics.outage_history import days_of, instant_of
-from analytics.risk_book import FleetRisk, fingerprint
+from analytics.risk_book import FleetRisk
 from analytics.risk_findings import breakdowns_likely, likely_from
 from analytics.risk_frame import frame_of
 from analytics.risk_model import HoldOut, HorizonModel, Linear, Trees, predict
+from analytics.risk_past import fingerprint
 from analytics.risk_reasons import reasons_of
 from tests.unit.analytics.fleets_of_chance import START, history, outage
 
@@ -69,10 +70,10 @@ def test_reasons_say_what_stands_now_and_what_has_been() -> None:
     known = history(
         [outage(11.0, "L000", days=0.2), outage(40.0, days=20.0), outage(97.0, days=None)], count=3, days=100
     )
-    reasons = reasons_of(frame_of(known, DAY), 0)
+    reasons = [one.text for one in reasons_of(frame_of(known, DAY), 0)]
     assert reasons[0] == "3 breakdowns in the last 90 days; a lift of this fleet has 1.0"
     assert reasons[1].startswith("out of service for 3 days (a breakdown); such outages take about")
-    assert reasons_of(frame_of(known, DAY - 20.0), 0)[-1] == "back for 20 days after 20 days out of service"
+    assert reasons_of(frame_of(known, DAY - 20.0), 0)[-1].text == "back for 20 days after 20 days out of service"
 
 
 def test_another_history_has_another_fingerprint() -> None:
