@@ -25,7 +25,7 @@ from analytics.quality_reader import QualityReader
 from analytics.recurrence import repeat_repairs, repeated_faults
 from analytics.regimes import REGIMES, Regime, duties_of
 from analytics.reporting import Reports, reporting_findings
-from analytics.risk_book import RiskBook
+from analytics.risk_book import FleetRisk, RiskBook
 from analytics.risk_findings import breakdowns_likely
 from analytics.settings import AssessmentSettings
 from analytics.usage_reader import UsageReader
@@ -91,6 +91,7 @@ class Assessment:
         self._risks = sources.risks
         self._regimes = sources.regimes or REGIMES
         self._of_year: tuple[FailureHistory, list[Finding]] | None = None
+        self._of_risk: tuple[FleetRisk, list[Finding]] | None = None
 
     def assess(self, as_of: datetime, lift_ids: Sequence[str] | None = None) -> list[Finding]:
         """Return the findings of the lifts (all where None) as of an instant, ordered by lift, kind and key.
@@ -150,10 +151,16 @@ class Assessment:
         if known is None or known[0] is not history:  # else nothing has changed since the last time
             found = often_failing(history.failures, as_of) + worsening(history.failures, as_of)
             known = self._of_year = history, found
-        likely = [] if self._risks is None else breakdowns_likely(self._risks.risk(as_of), as_of)
-        return [
-            structs.replace(finding, as_of=as_of) for finding in [*known[1], *likely] if finding.lift_id in assessed
-        ]
+        found = [*known[1], *self._likely(as_of)]
+        return [structs.replace(finding, as_of=as_of) for finding in found if finding.lift_id in assessed]
+
+    def _likely(self, as_of: datetime) -> list[Finding]:
+        if self._risks is None:
+            return []
+        risk, known = self._risks.risk(as_of), self._of_risk
+        if known is None or known[0] is not risk:  # reasons are weighed once a day
+            known = self._of_risk = risk, breakdowns_likely(risk, as_of)
+        return known[1]
 
     def _find(self, lift_id: str) -> RegisteredLift:
         found = self._register.find(lift_id)

@@ -7,17 +7,17 @@ from threading import Lock
 from typing import Protocol
 
 import structlog
-from msgspec import Struct, structs
+from msgspec import Struct, field, structs
 
 from analytics.failure_reader import FailureHistory, FailureReader
 from analytics.failures import WINDOW_DAYS, midnight_before, part_of
-from analytics.outage_history import OutageHistory, days_of
+from analytics.outage_history import Floats, OutageHistory, days_of
 from analytics.risk_fit import FrameBook, fit
 from analytics.risk_frame import RiskFrame, frame_of
 from analytics.risk_model import HorizonModel, Prediction, predict
 from analytics.risk_past import FIT_EVERY_DAYS, fingerprint, model_day, taught
 from analytics.risk_rates import Clock, rates
-from analytics.risk_reasons import Reason, reasons_of
+from analytics.risk_reasons import Reason, reasons_of, usual_of
 from analytics.risk_store import ModelRefusedError, RiskStore
 from analytics.wear_signs import WATCHED, WearSigns
 from ingest.fleet import Lift
@@ -34,7 +34,10 @@ log = structlog.get_logger()
 
 
 class FleetRisk(Struct, frozen=True, kw_only=True):
-    """What is predicted of every lift from a midnight on; `models` None where the rates stand alone."""
+    """What is predicted of every lift from a midnight on; `models` None where the rates stand alone.
+
+    `signs` are how worn the lifts look, `usual` by horizon what a model sees of a lift that is like the fleet.
+    """
 
     as_of: datetime
     history: OutageHistory
@@ -42,6 +45,7 @@ class FleetRisk(Struct, frozen=True, kw_only=True):
     predictions: dict[float, Prediction]
     models: dict[float, HorizonModel | None]
     signs: WearSigns | None = None
+    usual: dict[float, Floats] = field(default_factory=dict)
 
     def place(self, lift_id: str) -> int | None:
         """Return the row of a lift; None where it is not in the fleet."""
@@ -50,7 +54,8 @@ class FleetRisk(Struct, frozen=True, kw_only=True):
     def reasons(self, place: int, horizon_days: float) -> list[Reason]:
         """Return why a lift is so likely to break down, what weighs most in it first."""
         signs = () if self.signs is None else self.signs.leading.get(self.frame.lift_ids[place], ())
-        return reasons_of(self.frame, place, self.models.get(horizon_days), signs)
+        model = self.models.get(horizon_days)
+        return reasons_of(self.frame, place, model, signs, self.usual.get(horizon_days))
 
     def components(self, place: int, horizon_days: float) -> dict[str, tuple[float, float]]:
         """Return by component the probability and the expected number of one lift, by rates alone, likeliest first."""
@@ -147,7 +152,15 @@ class RiskBook:
             horizon: predict(frame if model is None else frame.only(model.columns), horizon, model)
             for horizon, model in models.items()
         }
-        return FleetRisk(as_of=until, history=history, frame=frame, predictions=predictions, models=models, signs=signs)
+        return FleetRisk(
+            as_of=until,
+            history=history,
+            frame=frame,
+            predictions=predictions,
+            models=models,
+            signs=signs,
+            usual={horizon: usual_of(frame, model) for horizon, model in models.items() if model is not None},
+        )
 
     def _models_for(self, history: OutageHistory, day: float) -> dict[float, HorizonModel | None]:
         past = taught(history, day)

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from analytics.outage_history import Floats
 from analytics.risk_frame import RiskFrame
-from analytics.risk_model import HorizonModel, blended, by_parts, columns_of, log_odds
+from analytics.risk_model import HorizonModel, blended, by_parts, columns_of, log_odds, squashed, with_column
 from analytics.wear_channels import CAR_DOOR, LANDING_DOOR, LANDING_VANE, LEVELLING, PARTS
 from analytics.wear_signs import LEVELS, PARTS_OF_SIGNS, RAMPS, Sign
 
@@ -33,31 +33,42 @@ class _Said(Struct, frozen=True):
 
 
 def reasons_of(
-    frame: RiskFrame, place: int, model: HorizonModel | None = None, signs: Sequence[Sign] = ()
+    frame: RiskFrame,
+    place: int,
+    model: HorizonModel | None = None,
+    signs: Sequence[Sign] = (),
+    usual: Floats | None = None,
 ) -> list[Reason]:
     """Return what speaks for and against a breakdown of one lift: by a model what weighs most first, else as it stands.
 
-    `signs` of wear are reasons only where the model sees them.
+    `signs` of wear are reasons only where the model sees them; `usual` is what `usual_of` says, where it is known.
     """
     said = _of_history(frame, place)
     if model is None:
         return [Reason(each.text) for each in said]
     if set(LEVELS) <= set(model.columns):
         said += _of_wear(signs)
-    weights = weights_of(frame, model, place)
+    weights = weights_of(frame, model, place, usual)
     ordered = sorted(said, key=lambda each: -weights.get(each.group, 0.0))
     return [Reason(each.text, round(float(np.exp(weights.get(each.group, 0.0))), 3)) for each in ordered]
 
 
-def weights_of(frame: RiskFrame, model: HorizonModel, place: int) -> dict[str, float]:
+def usual_of(frame: RiskFrame, model: HorizonModel) -> Floats:
+    """Return what the model sees of a lift that is in everything as the fleet is (medians)."""
+    seen = columns_of(frame.only(model.columns), model.horizon_days)
+    return np.asarray(np.median(seen[frame.known] if frame.known.any() else seen, axis=0))
+
+
+def weights_of(frame: RiskFrame, model: HorizonModel, place: int, usual: Floats | None = None) -> dict[str, float]:
     """Return by group of columns how much lower the log odds were if the lift were in it as the fleet is (median)."""
     own = frame.only(model.columns)
-    seen = columns_of(own, model.horizon_days)
-    usual = np.median(seen[frame.known], axis=0) if frame.known.any() else seen[place]
+    usual = usual_of(frame, model) if usual is None else usual
+    base = log_odds(own.base.probability(model.horizon_days)[[place]])
+    seen = with_column(squashed(own.values[[place]]), base)
     groups: dict[str, list[int]] = {}
     for at, name in enumerate((*own.columns, "rate_base")):
         groups.setdefault(_group(name), []).append(at)
-    rows = np.repeat(seen[place][None, :], len(groups) + 1, axis=0)
+    rows = np.repeat(seen, len(groups) + 1, axis=0)
     for row, columns in enumerate(groups.values(), start=1):
         rows[row, columns] = usual[columns]
     odds = _odds(rows, model)
