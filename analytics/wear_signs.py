@@ -13,7 +13,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from analytics.baseline import BASELINE_DAYS, Baseline, Floats, baseline, median_known
-from analytics.ramps import evidence, sums
+from analytics.ramps import evidence, latest, sums
 from analytics.series import DailySeries, SeriesKey
 from analytics.wear_channels import CAR_DOOR, LANDING_DOOR, REAR_CHANNEL, WEAR_CHANNELS, WearChannel
 
@@ -182,7 +182,9 @@ def _seasons(series: DailySeries) -> dict[str, Floats]:
     """Return the middle of the lifts on each day, by the channels that the season moves; it is 0 where they are few."""
     found = {}
     for name, channel in WEAR_CHANNELS.items():
-        own = [at for at, key in enumerate(series.keys) if key.channel == name and channel.season_per_day]
+        if not channel.season_per_day:
+            continue
+        own = [at for at, key in enumerate(series.keys) if key.channel == name]
         middle = np.zeros(series.values.shape[1])
         known = np.isfinite(series.values[own]).sum(axis=0) >= _PEERS_MIN
         if known.any():
@@ -225,7 +227,9 @@ def _signs(values: Floats, rows: Sequence[_Row], ends: Ints) -> tuple[Floats, Fl
     error = np.sqrt(1.0 / np.maximum(now_known, 1.0) + 1.0 / np.maximum(before_known, 1.0))
     is_clear = is_known & (now - before > _CLEAR_ERRORS * error)
     level = np.where(is_clear, (now - before) * (normal.scale / least)[:, None], 0.0)
-    ramp = np.where(is_known, evidence(sums(normal), ends.tolist(), allowed).score, _RAMP_MIN)
+    is_last = ends.tolist() == [values.shape[1]]
+    said = latest(normal, allowed) if is_last else evidence(sums(normal), ends.tolist(), allowed)
+    ramp = np.where(is_known, said.score, _RAMP_MIN)
     read = [normal.centre + normal.scale * part[:, -1] for part in (before, now)]
     return np.clip(level, 0.0, _LEVEL_MAX).T, np.clip(ramp, _RAMP_MIN, _RAMP_MAX).T, read[0], read[1]
 

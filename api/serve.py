@@ -95,13 +95,15 @@ class Serving:
         gc.set_threshold(*GC_THRESHOLDS)
         sys.setswitchinterval(SWITCH_S)
         runs = {"watch": self._watch} if self._ingesting else {}
-        runs |= {"assess": self._assess, "fit": self._fit} if self._assesses else {}
+        runs |= {"assess": self._assess} if self._assesses else {}
         runs |= {"notify": self._dispatcher.run} if self._dispatcher else {}
         threads = [threading.Thread(target=self._guarded, args=(name, run), name=name) for name, run in runs.items()]
         if self._ingesting is not None:
             self._ingesting.start(self._guarded)
         for thread in threads:
             thread.start()
+        if self._assesses:  # an end does not wait for a fit: what is half done is done again
+            threading.Thread(target=self._guarded, args=("fit", self._fit), name="fit", daemon=True).start()
         self._server.on_ready = on_ready
         try:
             self._server.run()
