@@ -33,7 +33,10 @@ class Baseline(Struct, frozen=True):
 def normal(values: Floats) -> tuple[Floats, Floats]:
     """Return median and scaled median absolute deviation of the first `BASELINE_DAYS` known days of each series."""
     is_known = np.isfinite(values)
-    first = np.where(is_known & (np.cumsum(is_known, axis=1) <= BASELINE_DAYS), values, np.nan)
+    number = np.cumsum(is_known, axis=1, dtype=np.int32)
+    # Of a long history only the columns that count for any of the series are sorted.
+    days = max(int(np.searchsorted(number.min(axis=0, initial=BASELINE_DAYS), BASELINE_DAYS)) + 1, 1)
+    first = np.where(is_known[:, :days] & (number[:, :days] <= BASELINE_DAYS), values[:, :days], np.nan)
     centre = median_known(first)
     return centre, _MAD_TO_SIGMA * median_known(np.abs(first - centre[:, None]))
 
@@ -59,17 +62,24 @@ def baseline(values: Floats, scale_min: Floats) -> Baseline:
     centre, scale = normal(values)
     scale = np.maximum(scale, scale_min)
     scaled = ((values - centre[:, None]) / scale[:, None]).T
+    finite = np.isfinite(scaled)
     level, odd, last = (np.zeros(len(values)) for _ in range(3))
     clean, known = np.empty_like(scaled), np.empty(scaled.shape, dtype=np.bool_)
     for day, value in enumerate(scaled):
         off = value - level
-        is_known = np.isfinite(off)
-        off = np.where(is_known, off, 0.0)
-        side = np.where(np.abs(off) > _ODD_SIGMA, np.sign(off), 0.0)
-        is_believed = is_known & ((side == 0) | (side == odd))
-        odd = np.where(is_known, side, odd)
-        step = np.where(is_believed, np.clip(off, -_ODD_SIGMA, _ODD_SIGMA), 0.0)
-        last = np.where(is_believed, level + step, level + _PERSISTS * (last - level))
+        is_far = np.abs(off) > _ODD_SIGMA
+        is_believed = finite[day] & ~is_far
+        step = np.where(is_believed, off, 0.0)
+        far = np.flatnonzero(is_far & finite[day])  # few: most days are like the day before
+        side = np.sign(off[far])
+        is_second = side == odd[far]
+        is_believed[far] = is_second
+        step[far] = np.where(is_second, side * _ODD_SIGMA, 0.0)
+        odd[finite[day]] = 0.0
+        odd[far] = side
+        before, last = last, level + step
+        doubted = np.flatnonzero(~is_believed)
+        last[doubted] = level[doubted] + _PERSISTS * (before[doubted] - level[doubted])
         clean[day], known[day] = last, is_believed
         level = level + _FOLLOW * step
     return Baseline(np.ascontiguousarray(clean.T), np.ascontiguousarray(known.T), centre, scale)

@@ -25,8 +25,8 @@ from ingest.fleet import Lift, Visit
 from ingest.fleet_register import FleetRegister
 from ingest.telemetry_store import TelemetryStore
 
-# A slow part wears for half a year; before that a lift's own normal is learnt.
-WINDOW_DAYS = 400
+# A slow part wears for half a year; before that a lift's own normal is learnt. Drift looks at no more days.
+WINDOW_DAYS = 308
 BLOCK_LIFTS = 100
 # Of 100,000 lifts for one day, or of 20,000 for five.
 BLOCKS_REMEMBERED = 1_000

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from datetime import date, timedelta
 from itertools import chain
-from typing import TypeVar
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from analytics.features import (
@@ -31,9 +31,18 @@ _REAR_CHANNELS = tuple(REAR + name for name in DOOR_CHANNELS)
 _SOURCE_COLUMNS = [SOURCES.index(SOURCE_OF[name]) for name in LIFT_CHANNELS]
 # The floors of the contract, -20 to 300, as small numbers above 0, which is the whole lift.
 _FLOORS_BELOW, _FLOORS = 21, 322
-_Number = TypeVar("_Number", np.float64, np.int32)
 
-Parts = tuple[list[SeriesKey], NDArray[np.float64], NDArray[np.int32]]
+
+class _Part(Struct, frozen=True):
+    """Some of the series: their keys, the number of the lift of each, values and counts (things, days, channels).
+
+    The series of a thing, such as a landing, follow each other in the order of its channels.
+    """
+
+    keys: list[SeriesKey]
+    of_lift: Ints
+    values: NDArray[np.float64]
+    counts: NDArray[np.int32]
 
 
 def day_number(day: date) -> int:
@@ -55,13 +64,19 @@ def series_of(lifts: FleetValues, first_day: date, days: int) -> DailySeries:
         _whole_lifts(lifts.lift_ids, *_within(lifts.lift, lifts.of_lift, window), window),
         _faults(lifts, window),
     ]
-    keys = list(chain(*(part[0] for part in parts)))
-    values, counts = (np.concatenate([part[at] for part in parts]) for at in (1, 2))
-    number = {lift_id: at for at, lift_id in enumerate(lifts.lift_ids)}
-    of_lift = np.array([number[key.lift_id] for key in keys], dtype=np.int64)
-    order = np.argsort(of_lift, kind="stable")
-    order = order[(counts.max(axis=1, initial=0) > 0)[order]]
-    return DailySeries([keys[at] for at in order], first_day, values[order], counts[order])
+    keys = list(chain.from_iterable(part.keys for part in parts))
+    order = np.argsort(np.concatenate([part.of_lift for part in parts]), kind="stable")
+    is_told = np.concatenate([part.counts.max(axis=1, initial=0).ravel() > 0 for part in parts])
+    order = order[is_told[order]]
+    place = np.full(len(keys), len(order))  # those left out share a row that is cut off
+    place[order] = np.arange(len(order))
+    values, counts = np.empty((len(order) + 1, days)), np.empty((len(order) + 1, days), dtype=np.int32)
+    begin = 0
+    for part in parts:
+        places = place[begin : begin + len(part.keys)].reshape(len(part.values), part.values.shape[2])
+        values[places], counts[places] = part.values.transpose(0, 2, 1), part.counts.transpose(0, 2, 1)
+        begin += len(part.keys)
+    return DailySeries([keys[at] for at in order.tolist()], first_day, values[:-1], counts[:-1])
 
 
 def _within(records: Records, of_lift: Ints, window: tuple[int, int]) -> tuple[Records, Ints]:
@@ -71,7 +86,7 @@ def _within(records: Records, of_lift: Ints, window: tuple[int, int]) -> tuple[R
     return (records, of_lift) if inside.all() else (records[inside], of_lift[inside])
 
 
-def _landings(lift_ids: Sequence[str], rows: Records, lift: Ints, apart: str, window: tuple[int, int]) -> Parts:
+def _landings(lift_ids: Sequence[str], rows: Records, lift: Ints, apart: str, window: tuple[int, int]) -> _Part:
     """Return the series of channels that landings have; `apart` names what else tells two of a landing apart."""
     channels = DOOR_CHANNELS if apart == "rear" else LEVEL_CHANNELS
     if not len(rows):
@@ -93,7 +108,7 @@ def _landings(lift_ids: Sequence[str], rows: Records, lift: Ints, apart: str, wi
         )
         lift_id = lift_ids[lift[row]]
         keys += [SeriesKey(lift_id, name, where, direction) for name in names]
-    return keys, _by_series(values), _by_series(counts)
+    return _Part(keys, np.repeat(lift[first], len(channels)), values, counts)
 
 
 def _numbered(codes: Ints) -> tuple[Ints, Ints]:
@@ -106,12 +121,7 @@ def _numbered(codes: Ints) -> tuple[Ints, Ints]:
     return last[seen], number[codes]
 
 
-def _by_series(table: NDArray[_Number]) -> NDArray[_Number]:
-    """Return a table of (things, days, channels) with one row a series."""
-    return table.transpose(0, 2, 1).reshape(-1, table.shape[1])
-
-
-def _whole_lifts(lift_ids: Sequence[str], rows: Records, lift: Ints, window: tuple[int, int]) -> Parts:
+def _whole_lifts(lift_ids: Sequence[str], rows: Records, lift: Ints, window: tuple[int, int]) -> _Part:
     values = np.full((len(lift_ids), window[1], len(LIFT_CHANNELS)), np.nan)
     counts = np.zeros(values.shape, dtype=np.int32)
     day = rows["day"] - window[0]
@@ -119,10 +129,10 @@ def _whole_lifts(lift_ids: Sequence[str], rows: Records, lift: Ints, window: tup
     made_of = np.maximum(rows["counts"][:, _SOURCE_COLUMNS], _COUNTED[None, :])
     counts[lift, day] = made_of * ~np.isnan(rows["values"])
     keys = [SeriesKey(lift_id, name) for lift_id in lift_ids for name in LIFT_CHANNELS]
-    return keys, _by_series(values), _by_series(counts)
+    return _Part(keys, np.repeat(np.arange(len(lift_ids)), len(LIFT_CHANNELS)), values, counts)
 
 
-def _faults(lifts: FleetValues, window: tuple[int, int]) -> Parts:
+def _faults(lifts: FleetValues, window: tuple[int, int]) -> _Part:
     """Return how often each code came, on every day on which its lift said anything."""
     first, days = window
     inside = [(number, day - first, codes) for number, day, codes in lifts.faults if first <= day < first + days]
@@ -140,8 +150,9 @@ def _faults(lifts: FleetValues, window: tuple[int, int]) -> Parts:
         for code, count in codes.items():
             times[place[number, code], day] = count
     keys = [SeriesKey(lifts.lift_ids[number], FAULT + code) for number, code in place]
-    return keys, times, np.where(np.isnan(times), 0, np.maximum(times, 1)).astype(np.int32)
+    counts = np.where(np.isnan(times), 0, np.maximum(times, 1)).astype(np.int32)
+    return _Part(keys, np.array([number for number, _ in place]), times[:, :, None], counts[:, :, None])
 
 
-def _nothing(days: int) -> Parts:
-    return [], np.zeros((0, days)), np.zeros((0, days), dtype=np.int32)
+def _nothing(days: int) -> _Part:
+    return _Part([], np.zeros(0, dtype=np.int64), np.zeros((0, days, 1)), np.zeros((0, days, 1), dtype=np.int32))

@@ -122,7 +122,7 @@ def _starts(series: Baseline, visits: Mapping[int, Sequence[int]]) -> Ints:
 
 
 class _Levels:
-    """The mean level of the series around any day."""
+    """The mean level of the series around any day; sums by day first, since a day of many series is what is asked."""
 
     def __init__(self, series: Baseline) -> None:
         self._days = series.values.shape[1]
@@ -142,13 +142,13 @@ class _Levels:
         return np.asarray(is_known & (before > _WORN_SIGMA) & (before - after > _STEP_SIGMA * error))
 
     def _mean(self, rows: Ints, first: int, last: int) -> tuple[Floats, Floats]:
-        known = self._known[rows, last] - self._known[rows, first]
-        return known, (self._sum[rows, last] - self._sum[rows, first]) / np.maximum(known, 1)
+        known = self._known[last][rows] - self._known[first][rows]
+        return known, (self._sum[last][rows] - self._sum[first][rows]) / np.maximum(known, 1)
 
 
 def _summed(values: Floats) -> Floats:
-    total = np.zeros((len(values), values.shape[1] + 1))
-    np.cumsum(values, axis=1, out=total[:, 1:])
+    total = np.zeros((values.shape[1] + 1, len(values)))
+    np.cumsum(values.T, axis=0, out=total[1:])
     return total
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from msgspec import Struct, structs
 
 from analytics.baseline import Floats
-from analytics.daily import Block
+from analytics.daily import WINDOW_DAYS, Block
 from analytics.drift import Asked, Drift, drifts
 from analytics.findings import Finding
 from analytics.series import DailySeries, SeriesKey
@@ -24,7 +24,7 @@ from ingest.faults import component_of
 from ingest.fleet import Visit, VisitKind
 
 # A series is looked at over so many days; the first of them moves on in steps, so that what was found keeps its day.
-HISTORY_DAYS, _STEP_DAYS = 308, 28
+_STEP_DAYS = 28
 # A landing's value of fewer readings a day is left out: it says more of the odd door cycle than of the door.
 _LANDING_COUNT_MIN = 2
 _NOW_DAYS, _NORMAL_DAYS, _CHANGE_KNOWN_MIN = 14, 60, 5
@@ -101,7 +101,7 @@ def drift_findings(series: DailySeries, visits: Sequence[Visit], as_of: datetime
 def _recent(series: DailySeries) -> DailySeries:
     days = series.values.shape[1]
     last = (series.first_day - _EPOCH).days + days
-    first = -(-(last - HISTORY_DAYS) // _STEP_DAYS) * _STEP_DAYS
+    first = -(-(last - WINDOW_DAYS) // _STEP_DAYS) * _STEP_DAYS
     skipped = max(first - (series.first_day - _EPOCH).days, 0)
     return DailySeries(
         series.keys,

@@ -141,10 +141,12 @@ def _z(part: dict[str, Floats], window: dict[str, Floats], zero: Floats, allowed
     `part` are the sums over the days of the ramp, `window` those over all days.
     """
     n = window["w"]
+    is_enough = (n - part["w"] >= _KNOWN_BEFORE_MIN) & (part["w"] >= _KNOWN_SINCE_MIN)
+    if not is_enough.any():  # a ramp longer than the history
+        return np.full(is_enough.shape, _NEVER)
     g = part["i"] - zero * part["w"]
     gg = part["ii"] - 2 * zero * part["i"] + zero**2 * part["w"]
     gx, gu = part["ix"] - zero * part["x"], part["iu"] - zero * part["u"]
-    is_enough = (n - part["w"] >= _KNOWN_BEFORE_MIN) & (part["w"] >= _KNOWN_SINCE_MIN)
     n = np.maximum(n, 1.0)
     sgg = np.where(is_enough, gg - g**2 / n, 1.0)
     sgx, sgu = gx - g * window["x"] / n, gu - g * window["u"] / n

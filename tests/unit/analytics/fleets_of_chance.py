@@ -1,12 +1,15 @@
 """Fleets whose lifts break down by chance, each at a rate of its own: what is predictable of them is known."""
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import numpy as np
 from msgspec import structs
 
 from analytics.occurrences import Occurrence
-from analytics.outage_history import OutageHistory
+from analytics.outage_history import OutageHistory, days_of
+from analytics.risk_fit import FrameBook, fit
+from analytics.risk_model import HorizonModel
 from ingest.fleet import Lift, OutageKind
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -54,3 +57,11 @@ def in_bursts(seed: int, *, count: int = 60, days: int = 300) -> list[Occurrence
 
 def history(found: list[Occurrence], *, count: int = 60, days: int = 300) -> OutageHistory:
     return OutageHistory.of(lifts(count), found, START + days * DAY)
+
+
+@cache
+def model_of_bursts() -> HorizonModel:
+    """Return what is learnt of the next 7 days from `in_bursts(2)` until day 280: once, for all who ask."""
+    fitted = fit(FrameBook(history(in_bursts(2))), days_of(START) + 280.0, 7.0)
+    assert fitted is not None
+    return fitted

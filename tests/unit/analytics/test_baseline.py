@@ -1,5 +1,5 @@
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -62,3 +62,41 @@ def test_whatever_comes_the_values_stay_bounded_steps_of_normal_spreads(values: 
 def test_the_unit_does_not_matter(factor: float, shift: float) -> None:
     one, other = of(list(steady(70)), 1e-6), of(list(steady(70) * factor + shift), 1e-6)
     assert np.allclose(one.values, other.values, atol=1e-6)
+
+
+def one_by_one(values: list[float]) -> tuple[list[float], list[bool]]:
+    """Follow one scaled series day by day, as the module's text says it."""
+    level, side_before, last = 0.0, 0.0, 0.0
+    said: list[float] = []
+    believed: list[bool] = []
+    for value in values:
+        off = value - level
+        side = float(np.sign(off)) if abs(off) > 3.5 else 0.0
+        is_believed = bool(np.isfinite(value)) and side in {0.0, side_before}
+        if np.isfinite(value):
+            side_before = side
+        step = min(max(off, -3.5), 3.5) if is_believed else 0.0
+        last = level + step if is_believed else level + 0.5 * (last - level)
+        said.append(last)
+        believed.append(is_believed)
+        level += 0.15 * step
+    return said, believed
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(
+        st.lists(st.one_of(st.floats(-30.0, 30.0), st.just(np.nan)), min_size=12, max_size=12), min_size=1, max_size=4
+    ),
+    st.integers(0, 60),
+)
+def test_many_series_at_once_are_followed_as_each_would_be(rows: list[list[float]], quiet_days: int) -> None:
+    values = np.hstack([np.tile(steady(quiet_days), (len(rows), 1)), np.array(rows)])
+    together = baseline(values, np.full(len(rows), 0.5))
+    for number, row in enumerate(values):
+        alone = baseline(row[None], np.array([0.5]))
+        assert np.array_equal(alone.values[0], together.values[number], equal_nan=True)
+        if np.isfinite(row).any():
+            said, believed = one_by_one(((row - alone.centre[0]) / alone.scale[0]).tolist())
+            assert together.known[number].tolist() == believed
+            assert np.array_equal(together.values[number], said)

@@ -15,7 +15,16 @@ from analytics.risk_frame import frame_of
 from analytics.risk_model import predict
 from analytics.risk_rates import Clock, prior_of, rates
 from ingest.fleet import OutageKind
-from tests.unit.analytics.fleets_of_chance import DAY, START, by_chance, history, in_bursts, lifts, outage
+from tests.unit.analytics.fleets_of_chance import (
+    DAY,
+    START,
+    by_chance,
+    history,
+    in_bursts,
+    lifts,
+    model_of_bursts,
+    outage,
+)
 
 FIRST = days_of(START)
 
@@ -92,8 +101,7 @@ def test_a_lift_is_not_at_risk_from_the_15th_day_of_an_outage_to_its_end() -> No
 
 
 def test_a_model_that_learns_is_better_than_the_rates_and_says_by_how_much() -> None:
-    model = fit(FrameBook(history(in_bursts(2))), FIRST + 280.0, 7.0)
-    assert model is not None
+    model = model_of_bursts()
     assert model.held_out.skill >= model.held_out.skill_rates
     assert model.trained_until <= FIRST + 273.0
 
@@ -105,10 +113,8 @@ def test_too_little_history_gives_no_model() -> None:
 
 def test_a_model_for_another_horizon_is_refused() -> None:
     known = history(in_bursts(2))
-    model = fit(FrameBook(known), FIRST + 280.0, 7.0)
-    assert model is not None
     with pytest.raises(ValueError, match="does not fit"):
-        predict(frame_of(known, FIRST + 280.0), 30.0, model)
+        predict(frame_of(known, FIRST + 280.0), 30.0, model_of_bursts())
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -8,11 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.outage_history import days_of
-from analytics.risk_fit import FrameBook, fit
 from analytics.risk_frame import frame_of
 from analytics.risk_model import HorizonModel, predict
 from analytics.risk_store import FILE_BYTES_MAX, ModelRefusedError, RiskStore, packed, unpacked
-from tests.unit.analytics.fleets_of_chance import START, history, in_bursts
+from tests.unit.analytics.fleets_of_chance import START, history, in_bursts, model_of_bursts
 
 DAY = days_of(START + timedelta(days=280))
 KNOWN = history(in_bursts(2))
@@ -20,9 +19,7 @@ KNOWN = history(in_bursts(2))
 
 @pytest.fixture(scope="module")
 def model() -> HorizonModel:
-    fitted = fit(FrameBook(KNOWN), DAY, 7.0)
-    assert fitted is not None
-    return fitted
+    return model_of_bursts()
 
 
 def test_a_kept_model_says_the_same(model: HorizonModel, tmp_path: Path) -> None:
