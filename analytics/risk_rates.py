@@ -1,21 +1,25 @@
 """Breakdown rates of lifts, discounted with age and shrunk towards their fleet: gamma-Poisson empirical Bayes. Pure."""
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from analytics.outage_history import BREAKDOWN, Floats, OutageHistory, Pauses
 
 _LN2 = float(np.log(2.0))
 # A unit that stands is at risk of a new breakdown for two weeks; from the 15th day of an outage to its end it is not.
 AT_RISK_OUTAGE_DAYS = 14.0
-# Lifts take part in estimates of the fleet once they were observed for this long.
+# Lifts teach the models, and are scored, once they were observed for this long; the rates of a fleet take all.
 EXPOSURE_DAYS_MIN = 30.0
 # Without any history: four breakdowns a year, and lifts that differ by as much as they have in common (Liftwatch's own
 # assumption within the 2 to 8 a year that are published for lifts in service). It weighs as much as 90 days.
 DEFAULT_SHAPE, DEFAULT_DAYS = 1.0, 91.25
-# The prior of a fleet is blended with the default as if that were this many breakdowns.
-_DEFAULT_WEIGHT = 5.0
+# The default counts as two breakdowns for the level of a fleet (2 to 8 a year are usual, neglected fleets have 30),
+# and as five for how much its lifts differ.
+_LEVEL_COUNT, _SPREAD_COUNT = 2.0, 5.0
 _SPREAD_MIN = 0.01
+# The level of a whole fleet moves by about 10 % from month to month: what the last weeks say of it weighs against 100
+# breakdowns that say it stayed. The half-life was chosen on the first eleven months of a log, before those scored.
+LEVEL_HALF_LIFE, _LEVEL_WEIGHT = 14.0, 100.0
 
 
 class Prior(Struct, frozen=True):
@@ -110,9 +114,16 @@ def rates(clock: Clock, half_life: float) -> Rates:
     chosen = clock.history.kind == BREAKDOWN
     weights = clock.weights(half_life) if np.isfinite(half_life) else np.ones_like(clock.raised)
     counted, exposure = clock.sums(chosen, weights), clock.exposure(half_life)
-    grown = clock.now - clock.since >= EXPOSURE_DAYS_MIN
-    prior = prior_of(counted[grown], exposure[grown])
+    prior = prior_of(counted, exposure)
     return Rates(prior.shape + counted, prior.days + exposure, counted, exposure, prior)
+
+
+def levelled(clock: Clock, of: Rates) -> Rates:
+    """Return rates that are all more or less by as much as the fleet's last weeks differ from what they say."""
+    late = rates(clock, LEVEL_HALF_LIFE)
+    expected = float((late.exposure * of.expected(1.0)).sum())
+    ratio = (float(late.counted.sum()) + _LEVEL_WEIGHT) / (expected + _LEVEL_WEIGHT)
+    return structs.replace(of, days=of.days / ratio)
 
 
 def prior_of(counted: Floats, exposure: Floats) -> Prior:
@@ -120,14 +131,14 @@ def prior_of(counted: Floats, exposure: Floats) -> Prior:
     seen = exposure > 1.0
     counted, exposure = counted[seen], exposure[seen]
     total, days = float(counted.sum()), float(exposure.sum())
-    default_days = _DEFAULT_WEIGHT * DEFAULT_DAYS / DEFAULT_SHAPE
-    rate = (total + _DEFAULT_WEIGHT) / (days + default_days)
+    default_days = _LEVEL_COUNT * DEFAULT_DAYS / DEFAULT_SHAPE
+    rate = (total + _LEVEL_COUNT) / (days + default_days)
     if total == 0.0:
         return Prior(DEFAULT_SHAPE, DEFAULT_SHAPE / rate)
     excess = float(((counted - rate * exposure) ** 2 - rate * exposure).sum() / (exposure**2).sum())
     # Lifts are taken to differ by as much as is hardly chance: two standard errors less than it looks.
     doubt = 2.0 * float(np.sqrt(2.0 * ((rate * exposure) ** 2).sum() + (rate * exposure).sum()) / (exposure**2).sum())
     variance = max(excess - doubt, _SPREAD_MIN * rate * rate)
-    trust = total / (total + _DEFAULT_WEIGHT)
+    trust = total / (total + _SPREAD_COUNT)
     variance = trust * variance + (1.0 - trust) * rate * rate / DEFAULT_SHAPE
     return Prior(rate * rate / variance, rate / variance)
