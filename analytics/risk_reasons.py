@@ -60,7 +60,10 @@ def usual_of(frame: RiskFrame, model: HorizonModel) -> Floats:
 
 
 def weights_of(frame: RiskFrame, model: HorizonModel, place: int, usual: Floats | None = None) -> dict[str, float]:
-    """Return by group of columns how much lower the log odds were if the lift were in it as the fleet is (median)."""
+    """Return by group of columns how much lower the log odds were if the lift were in it as the fleet is (median).
+
+    Asked are the models that say whether, which have two thirds of the say.
+    """
     own = frame.only(model.columns)
     usual = usual_of(frame, model) if usual is None else usual
     base = log_odds(own.base.probability(model.horizon_days)[[place]])
