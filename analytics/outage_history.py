@@ -132,6 +132,11 @@ class OutageHistory(Struct, frozen=True, kw_only=True):
         chosen = (self.kind == BREAKDOWN) & (self.raised > since) & (self.raised <= until)
         return np.bincount(self.lift[chosen], minlength=len(self.lift_ids)).astype(np.int64)
 
+    @property
+    def breakdowns(self) -> int:
+        """How many breakdowns there are in all."""
+        return int(np.count_nonzero(self.kind == BREAKDOWN))
+
     def of_codes(self, codes: frozenset[str]) -> "OutageHistory":
         """Return the same history in which only breakdowns with these codes are breakdowns; the others are `other`."""
         wanted = np.array([code in codes for code in self.codes], dtype=bool)

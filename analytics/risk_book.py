@@ -64,8 +64,10 @@ class FleetRisk(Struct, frozen=True, kw_only=True):
             codes.setdefault(part_of(code), set()).add(code)
         days, found = self.frame.days_recorded(horizon_days), {}
         for part, chosen in codes.items():
-            own = rates(Clock.of(self.history.of_codes(frozenset(chosen))), _COMPONENT_HALF_LIFE)
-            if own.counted.any():
+            history = self.history.of_codes(frozenset(chosen))
+            share = history.breakdowns / max(self.history.breakdowns, 1)
+            if share > 0.0:
+                own = rates(Clock.of(history), _COMPONENT_HALF_LIFE, share)
                 found[part] = float(own.probability(days)[place]), float(own.expected(days)[place])
         return dict(sorted(found.items(), key=lambda entry: -entry[1][0]))
 

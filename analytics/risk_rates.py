@@ -109,12 +109,15 @@ class Clock(Struct, frozen=True):
         return np.where(end > begin, area, 0.0)
 
 
-def rates(clock: Clock, half_life: float) -> Rates:
-    """Return the rates of all lifts from breakdowns discounted by `half_life` days (inf: all count alike)."""
+def rates(clock: Clock, half_life: float, share: float = 1.0) -> Rates:
+    """Return the rates of all lifts from breakdowns discounted by `half_life` days (inf: all count alike).
+
+    `share` is how much of all breakdowns the history holds: of the default, as much is expected where little is known.
+    """
     chosen = clock.history.kind == BREAKDOWN
     weights = clock.weights(half_life) if np.isfinite(half_life) else np.ones_like(clock.raised)
     counted, exposure = clock.sums(chosen, weights), clock.exposure(half_life)
-    prior = prior_of(counted, exposure)
+    prior = prior_of(counted, exposure, share)
     return Rates(prior.shape + counted, prior.days + exposure, counted, exposure, prior)
 
 
@@ -126,12 +129,12 @@ def levelled(clock: Clock, of: Rates) -> Rates:
     return structs.replace(of, days=of.days / ratio)
 
 
-def prior_of(counted: Floats, exposure: Floats) -> Prior:
+def prior_of(counted: Floats, exposure: Floats, share: float = 1.0) -> Prior:
     """Return the gamma prior of a fleet by moments, drawn to the default as long as the fleet has told little."""
     seen = exposure > 1.0
     counted, exposure = counted[seen], exposure[seen]
     total, days = float(counted.sum()), float(exposure.sum())
-    default_days = _LEVEL_COUNT * DEFAULT_DAYS / DEFAULT_SHAPE
+    default_days = _LEVEL_COUNT * DEFAULT_DAYS / DEFAULT_SHAPE / share
     rate = (total + _LEVEL_COUNT) / (days + default_days)
     if total == 0.0:
         return Prior(DEFAULT_SHAPE, DEFAULT_SHAPE / rate)

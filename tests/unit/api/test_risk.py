@@ -45,6 +45,17 @@ def test_a_lift_that_breaks_down_often_stands_above_its_fleet_and_says_why(world
     assert quiet["horizons"][1]["probability"] < month["probability"]
 
 
+def test_what_nobody_has_seen_of_a_lift_is_divided_as_the_fleet_breaks_down(world: World) -> None:
+    world.register("L1", "L2", "L3", "L4", "L5", observed_from=(NOON - timedelta(days=3)).date())
+    for lift_id in ("L1", "L2", "L3"):
+        stand(world, lift_id, 1.5, "door-closing-fault")
+    stand(world, "L4", 1.5, "brake-fault")
+    quiet = world.client.get("/api/v1/lifts/L5/risk").json()
+    by_part = {one["component"]: one["expected_count"] for one in quiet["components"]}
+    assert by_part["door"] > 1.5 * by_part["brake"]
+    assert sum(by_part.values()) < 2 * quiet["horizons"][1]["expected_count"]
+
+
 def test_what_came_later_is_not_known(world: World) -> None:
     world.register("L1", observed_from=(NOON - timedelta(days=100)).date())
     before = world.client.get("/api/v1/lifts/L1/risk", as_of="2026-02-20T00:00:00Z").json()
