@@ -73,8 +73,8 @@ bench-failures: setup-dev ## whether lifts that are called often failing are; HI
 bench-assessment: setup-dev ## what assessing 1,000 and 10,000 lifts costs that have 90 days of daily values
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.assessment
 
-bench-month: setup-dev ## a month of 1,000 simulated lifts: the alert load, and whether priority 1 was right
-	$(BIN)/python -m benchmarks.simulated_month --lifts 1000 --days 30
+bench-month: setup-dev ## a month of 300 simulated lifts: the whole load of alerts, and whether what rang was right
+	$(BIN)/python -m benchmarks.simulated_month --lifts 300 --days 30
 
 bench-risk: setup-dev ## HISTORY=folder: predictions on a real log and on simulated fleets, into docs/quality.md
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.risk_escalators $(HISTORY) --write docs/quality.md

@@ -37,7 +37,10 @@ class UnknownAlertError(LookupError):
 
 
 class NewAlert(Struct, frozen=True, kw_only=True):
-    """An alert that is about to be raised, and the rule that says so."""
+    """An alert that is about to be raised, and the rule that says so.
+
+    `heard_at` is when we first heard of it, where it did not ring at once: from then on its arrival clock runs.
+    """
 
     lift_id: str
     kind: str
@@ -47,11 +50,17 @@ class NewAlert(Struct, frozen=True, kw_only=True):
     message: str
     evidence: list[dict[str, Any]]
     rule: Rule
+    heard_at: datetime | None = None
 
     @property
     def cause(self) -> str:
         """Return what its work order is about."""
         return cause_of(self.kind, self.code)
+
+    @property
+    def clock_from(self) -> datetime:
+        """Return the instant from which its arrival clock runs."""
+        return self.heard_at or self.received_at
 
 
 def open_alert(connection: Connection, new: NewAlert, quiet: Quiet = RINGS) -> int | None:

@@ -43,6 +43,7 @@ class NewOrder(Struct, frozen=True, kw_only=True):
     scope: str | None = None
     external_source: str | None = None
     external_ref: str | None = None
+    clock_from: datetime | None = None
 
 
 def lock_order(connection: Connection, order_id: int) -> WorkOrder | None:
@@ -90,6 +91,7 @@ def open_order(connection: Connection, new: NewAlert, kind: OrderKind) -> WorkOr
         message=new.message,
         priority=new.rule.priority,
         arrive_within_min=new.rule.arrive_within_min,
+        clock_from=new.clock_from,
     )
     return open_new_order(connection, order)
 
@@ -98,7 +100,8 @@ def open_new_order(connection: Connection, new: NewOrder) -> WorkOrder | None:
     """Open an order with its clock; None where lift and cause have one on which there is work to do."""
     earlier = newest_done_order(connection, new.lift_id, new.cause)
     terms = terms_of(connection, new.lift_id, new.kind.value, new.priority, new.arrive_within_min)
-    due_at = arrive_by(new.opened_at, terms.arrive_within_min)
+    clock_from = new.clock_from or new.opened_at
+    due_at = arrive_by(clock_from, terms.arrive_within_min)
     given = ("lift_id", "cause", "opened_at", "message", "priority", "scope", "external_source", "external_ref")
     row = {
         **{name: getattr(new, name) for name in given},
@@ -106,7 +109,7 @@ def open_new_order(connection: Connection, new: NewOrder) -> WorkOrder | None:
         "state": OrderState.OPEN.value,
         "open_key": open_key_of(new.lift_id, new.cause),
         "arrive_by": due_at,
-        "clock_due_at": None if due_at is None else terms.warn_at(new.opened_at, due_at),
+        "clock_due_at": None if due_at is None else terms.warn_at(clock_from, due_at),
         "recurrence_of": earlier.id if earlier else None,
         "version": 1,
     }
@@ -128,10 +131,10 @@ def link_alert(connection: Connection, order: WorkOrder, alert_id: int, new: New
     connection.execute(sa.update(tables.alert).where(own).values(work_order_id=order.id))
     note_order(connection, order.id, new.received_at, LIFTWATCH, "alert-linked", f"alert {alert_id}: {new.message}")
     terms = terms_of(connection, new.lift_id, order.kind.value, new.rule.priority, new.rule.arrive_within_min)
-    due_at = arrive_by(new.received_at, terms.arrive_within_min)
+    due_at = arrive_by(new.clock_from, terms.arrive_within_min)
     if due_at is None or order.arrived_at is not None or (order.arrive_by is not None and order.arrive_by <= due_at):
         return
-    warn_at = terms.warn_at(new.received_at, due_at)
+    warn_at = terms.warn_at(new.clock_from, due_at)
     values = {"arrive_by": due_at, "clock_due_at": warn_at, "clock_warned_at": None, **_next_version}
     connection.execute(sa.update(_order).where(_order.c.id == order.id).values(values))
     words = f"arrive by {due_at.isoformat()}"

@@ -12,10 +12,13 @@ from msgspec import Struct
 from sqlalchemy.engine import Connection
 
 from alerts import tables
+from alerts.alert import AlertKind, open_key_of
 from alerts.alert_entries import NewAlert
 from ingest.database import insert_new
+from ingest.faults import ENTRAPMENT
 
 _table = tables.settling
+_CALLS = ((AlertKind.ENTRAPMENT.value, ENTRAPMENT), (AlertKind.PASSENGER_ALARM.value, None))
 
 
 class Waiting(Struct, frozen=True, kw_only=True):
@@ -52,15 +55,27 @@ def put_back(connection: Connection, waiting: Waiting) -> None:
     connection.execute(insert_new(connection, _table).values(row).on_conflict_do_nothing())
 
 
+def _is_due(now: datetime) -> sa.ColumnElement[bool]:
+    """Tell what has waited long enough, or must not wait because people call from the same lift.
+
+    What is held for chattering, or for not having come back, has its alert already and goes on to wait.
+    """
+    rings, own = tables.alert.alias(), tables.alert.alias()
+    keys = [_table.c.lift_id + sa.literal(open_key_of("", kind, code)) for kind, code in _CALLS]
+    calls = sa.exists().where(rings.c.open_key.in_(keys))
+    key = _table.c.lift_id + "/" + _table.c.kind + "/" + sa.func.coalesce(_table.c.code, "")
+    return (_table.c.due_at <= now) | (calls & ~sa.exists().where(own.c.open_key == key))
+
+
 def due(connection: Connection, now: datetime, limit: int) -> Sequence[tuple[str, str]]:
     """Return lift and key of what has waited long enough, in the order in which everybody takes them."""
-    query = sa.select(_table.c.lift_id, _table.c.key).where(_table.c.due_at <= now)
+    query = sa.select(_table.c.lift_id, _table.c.key).where(_is_due(now))
     rows = connection.execute(query.order_by(_table.c.lift_id, _table.c.key).limit(limit))
     return [(row.lift_id, row.key) for row in rows]
 
 
 def claim(connection: Connection, lift_id: str, key: str, now: datetime) -> Waiting | None:
     """Take what has waited long enough, so that nobody else does; None where somebody else was quicker."""
-    own = (_table.c.lift_id == lift_id) & (_table.c.key == key) & (_table.c.due_at <= now)
+    own = (_table.c.lift_id == lift_id) & (_table.c.key == key) & _is_due(now)
     rows = connection.execute(sa.delete(_table).where(own).returning(_table)).mappings().all()
     return Waiting(**rows[0]) if rows else None

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
-from alerts import chatter, conditions, settling
+from alerts import chatter, conditions, delays, settling
 from alerts.alert import LIFTWATCH, PEOPLE, Alert, AlertChange, AlertKind, Suppression
 from alerts.alert_entries import (
     NewAlert,
@@ -86,11 +86,11 @@ def _begin(connection: Connection, rules: RuleBook, new: NewAlert, transition: T
     elif message.late:
         if waited is not None:
             settling.put_back(connection, waited)
-    elif new.rule.on_delay_s:
-        due_at = message.received_at + timedelta(seconds=new.rule.on_delay_s)
+    elif (wait_ms := _wait_ms(new, message, change)) > 0:
         if waited is not None and change.was_active:
             settling.put_back(connection, waited)  # said again: it has waited since it was said first
         else:
+            due_at = message.received_at + timedelta(milliseconds=wait_ms)
             settling.wait(connection, new, transition.key, due_at)
     else:
         if transition.code == POWER:
@@ -99,6 +99,13 @@ def _begin(connection: Connection, rules: RuleBook, new: NewAlert, transition: T
         raised = lock_open_alert(connection, new.lift_id, new.kind, new.code)
         if raised is not None:
             _hold_if_chattering(connection, raised, new, transition, change)
+
+
+def _wait_ms(new: NewAlert, message: Message, change: Change) -> int:
+    """Return how long a condition waits before it rings; not at all where the lift says that people are in the car."""
+    if isinstance(message.body, Fault) and message.body.passengers:
+        return 0
+    return delays.left_ms(change.recent, new.rule.on_delay_s * 1_000) if new.rule.on_delay_s else 0
 
 
 def _end(connection: Connection, new: NewAlert, transition: Transition, change: Change) -> None:
@@ -158,12 +165,15 @@ def _note_answer(connection: Connection, message: Message) -> None:
 
 
 def _as_new(rules: RuleBook, waiting: settling.Waiting, now: datetime) -> NewAlert:
+    # The lift has told it when the wait began: whoever comes has no more time because we waited.
+    heard_at = min(now, datetime.fromisoformat(waiting.evidence[0]["received_at"]))
     return NewAlert(
         lift_id=waiting.lift_id,
         kind=waiting.kind,
         code=waiting.code,
         raised_at=waiting.raised_at,
         received_at=now,
+        heard_at=heard_at,
         message=waiting.message,
         evidence=waiting.evidence,
         rule=rules.rule(waiting.kind, waiting.code),

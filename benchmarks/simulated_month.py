@@ -3,8 +3,9 @@
 `python -m benchmarks.simulated_month --lifts 1000 --days 30`
 
 The lives are those of the simulator, in virtual time, through the real intake and desk. Only what can ring is sent:
-faults, alarms and hourly states; trips, doors and readings are left out, and nothing is assessed.
-The operator and the technicians are simulated too. `--rough` disturbs what the lifts send.
+faults, alarms and hourly states. What trips, doors and readings would tell is put into the feature book day by day, and
+the fleet is assessed each midnight (`--alarms-only`: neither). The operator and the technicians are simulated too.
+`--rough` disturbs what the lifts send.
 """
 
 import argparse
@@ -18,18 +19,19 @@ from pathlib import Path
 
 from api.composition import Parts, open_parts
 from api.settings import Settings
+from benchmarks.parts.month_days import Days
 from benchmarks.parts.month_people import Centre
-from benchmarks.parts.month_truth import Truths, verdict
+from benchmarks.parts.month_truth import Truths, kinds_of, verdict, verdict_of_the_rest
 from benchmarks.parts.month_words import greeting, words_of
 from benchmarks.parts.tables import machine, show, table
 from ingest.clock import ManualClock, from_ms, to_ms
-from ingest.fleet import Lift
 from ingest.intake import UNKNOWN_LIFT, Intake, UnknownLift
 from ingest.messages import Kind, State
 from ingest.strangers import calls_of
 from ingest.wire import encode, topic_of
 from simulator.fleet import LiftSpec, make_fleet
 from simulator.living import life_of
+from simulator.register import lifts
 from simulator.traffic import DAY_MS
 from simulator.transport import CLEAN, ROUGH, Line, Link, NoLog, Roughness
 
@@ -46,14 +48,15 @@ class Month:
     """Plays the month through the parts of a service."""
 
     def __init__(self, parts: Parts, clock: ManualClock, fleet: Sequence[LiftSpec], days: float, seed: int) -> None:
-        """Register the fleet."""
+        """Register the fleet; `assessed` None: no daily values and no assessments."""
         self.parts, self.clock = parts, clock
         self.start_ms = to_ms(clock.now())
         self.until_ms = self.start_ms + int(days * DAY_MS)
         self.fleet = fleet
         self.lives = {spec.lift_id: life_of(spec, self.start_ms) for spec in fleet}
         self.known = {spec.lift_id for spec in fleet}
-        parts.register.register([Lift(lift_id=spec.lift_id, site_id=spec.site_id) for spec in fleet], clock.now())
+        parts.register.register(lifts(fleet, clock.now()), clock.now())
+        self.assessed: Days | None = None
         self.centre = Centre(parts, self.lives, seed)
         self.intake = Intake(parts.profiles, parts.settings.intake_limits, parts.clocks.offset_ms)
         self.refused: Counter[str] = Counter()
@@ -62,12 +65,16 @@ class Month:
     def play(self, rough: Roughness) -> None:
         """Let the month pass."""
         start = self.clock.now()
+        next_day_ms = self.start_ms + DAY_MS
         look_at, awake_until = start + CALM, start
         batch: list[Came] = []
         for came in heapq.merge(*(self._came(spec, rough) for spec in self.fleet)):
             now = from_ms(came[0])
             while look_at <= now:
                 self._look(batch, look_at, start)
+                if self.assessed is not None and to_ms(look_at) >= next_day_ms:
+                    self.assessed.over(next_day_ms)
+                    next_day_ms += DAY_MS
                 batch = []
                 look_at += AWAKE if look_at < awake_until else CALM
             batch.append(came)
@@ -86,6 +93,8 @@ class Month:
             self.refused.update(item.reason.value for item in taken.quarantined)
         self.messages += len(accepted)
         self.parts.desk.observe(accepted)
+        if self.assessed is not None:
+            self.parts.store.write([message for message in accepted if message.kind is Kind.FAULT])
         self.parts.clocks.observe(accepted, [])
         if calls:
             self.parts.desk.hear_strangers(calls)
@@ -121,11 +130,17 @@ def main() -> None:
     parser.add_argument("--days", type=float, default=30)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rough", action="store_true")
+    parser.add_argument("--alarms-only", action="store_true", help="without daily values and assessments")
+    parser.add_argument("--traffic", type=float, default=0.3, help="of the trips that daily values are made of")
     options = parser.parse_args()
     began_s, clock = time.monotonic(), ManualClock(datetime.fromisoformat(START))
     with tempfile.TemporaryDirectory() as folder:
         parts = open_parts(Settings(data_dir=Path(folder)), clock)
-        month = Month(parts, clock, make_fleet(options.seed, options.lifts), options.days, options.seed)
+        fleet = make_fleet(options.seed, options.lifts, options.traffic)
+        month = Month(parts, clock, fleet, options.days, options.seed)
+        if not options.alarms_only:
+            month.assessed = Days(parts, fleet, month.lives)
+            month.assessed.before(month.start_ms)
         month.play(ROUGH if options.rough else CLEAN)
         show(machine())
         show(
@@ -164,6 +179,10 @@ def tell(parts: Parts, month: Month) -> None:
     truths = Truths.of(month.lives, month.start_ms, month.until_ms)
     show()
     show(table(("priority 1 against the truth", "value"), verdict(parts, truths)))
+    show()
+    show(table(("the rest against the truth", "value"), verdict_of_the_rest(parts, truths)))
+    show()
+    show(table(("kind", "priority", "alerts", "right", "orders opened"), kinds_of(parts, truths)))
 
 
 if __name__ == "__main__":

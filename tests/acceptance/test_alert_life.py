@@ -8,8 +8,9 @@ from sqlalchemy.engine import Engine
 from alerts.alert import Suppression
 from ingest.fleet import Lift
 from tests.acceptance.desk_play import Play
-from tests.unit.alerts.parts import alarm, fault, state
+from tests.unit.alerts.parts import alarm, at, fault, state
 
+DOOR = "door-closing-fault"
 ZONE = "car-stopped-outside-landing-zone"
 # What has scenarios of its own.
 CASES = "told case.*"
@@ -43,15 +44,68 @@ def test_what_is_over_within_its_delay_is_never_an_alert(sqlite_engine: Engine) 
     play.expect("")
 
 
-def test_people_never_wait(sqlite_engine: Engine) -> None:
-    play = Play(sqlite_engine)
-    play.push(0, fault(ZONE), fault("entrapment"), alarm("button"))
-    play.run(20)
+@desks
+def test_people_never_wait_and_where_they_call_nothing_of_their_lift_does(sqlite_engine: Engine, desks: int) -> None:
+    play = Play(sqlite_engine, ("A1", "B2", "C3"), desks=desks)
+    play.push(0, fault(ZONE), fault("entrapment"), alarm("button"), fault(DOOR, lift_id="B2"))
+    play.push(300, alarm("button", lift_id="B2"))
+    play.push(600, fault(DOOR, passengers=True, lift_id="C3"))
+    play.run(700)
     play.expect(
         """
-        0 alert A1 entrapment entrapment
-        0 alert A1 passenger-alarm
-        0 order A1 rescue entrapment
+        0        alert A1 entrapment entrapment
+        0        alert A1 passenger-alarm
+        0        order A1 rescue entrapment
+        0..5     alert A1 lift-stopped car-stopped-outside-landing-zone
+        0..5     order A1 repair car-stopped-outside-landing-zone
+        300      alert B2 passenger-alarm
+        300..305 alert B2 lift-stopped door-closing-fault
+        300..305 order B2 repair door-closing-fault
+        600      alert C3 lift-stopped door-closing-fault
+        600      order C3 repair door-closing-fault
+        """,
+        ignoring=["told *"],
+    )
+    arrive_by = {order.lift_id: order.arrive_by for order in play.world.service.journal.work_orders(limit=9)}
+    assert (arrive_by["B2"], arrive_by["C3"]) == (at(3_600), at(600 + 3_600)), "from when the fault was told"
+
+
+@desks
+def test_a_door_that_the_controller_brings_to_reason_calls_nobody_and_one_that_stays_does_in_time(
+    sqlite_engine: Engine, desks: int
+) -> None:
+    play = Play(sqlite_engine, desks=desks, every_s=60)
+    play.push(0, fault(DOOR))
+    play.push(1_100, fault(DOOR, "cleared"))
+    play.push(3_600, fault(DOOR))
+    play.run(4_900)
+    play.expect(
+        """
+        4800..4860 alert A1 lift-stopped door-closing-fault
+        4800..4860 order A1 repair door-closing-fault
+        """,
+        ignoring=["told *"],
+    )
+    assert play.world.service.journal.work_orders(limit=1)[0].arrive_by == at(3_600 + 3_600)
+
+
+@desks
+def test_a_door_that_keeps_coming_back_rings_though_each_time_is_short(sqlite_engine: Engine, desks: int) -> None:
+    play = Play(sqlite_engine, desks=desks, every_s=20)
+    for second in (0, 900):  # stands nearly 10 of 15 minutes: with the third time it has stood 20 of 40
+        play.push(second, fault(DOOR))
+        play.push(second + 590, fault(DOOR, "cleared"))
+    for number in range(5):
+        play.push(300 * number, fault(DOOR, lift_id="B2"))
+        play.push(10 + 300 * number, fault(DOOR, "cleared", lift_id="B2"))
+    play.push(1_800, fault(DOOR))
+    play.run(1_900)
+    play.expect(
+        """
+        1820..1840 alert A1 lift-stopped door-closing-fault
+        1820..1840 order A1 repair door-closing-fault
+        1200 alert B2 lift-stopped door-closing-fault
+        1200 order B2 repair door-closing-fault
         """,
         ignoring=["told *"],
     )
@@ -63,20 +117,20 @@ def test_a_chattering_contact_rings_twice_and_is_then_one_alert_until_it_is_quie
 ) -> None:
     play = Play(sqlite_engine, desks=desks)
     for pulse in range(30):
-        play.push(10 * pulse, fault("door-closing-fault"))
-        play.push(10 * pulse + 4, fault("door-closing-fault", "cleared"))
+        play.push(10 * pulse, fault("lift-shaft-device-fault"))
+        play.push(10 * pulse + 4, fault("lift-shaft-device-fault", "cleared"))
     play.run(900)
     play.expect(
         """
-        0         alert A1 lift-stopped door-closing-fault
-        10        alert A1 lift-stopped door-closing-fault
-        0         order A1 repair door-closing-fault
-        0         told alert.raised A1 lift-stopped door-closing-fault
-        0         told work-order.opened A1 repair door-closing-fault
-        4         told alert.cleared A1 lift-stopped door-closing-fault
-        10        told alert.raised A1 lift-stopped door-closing-fault
-        10        told work-order.linked A1 repair door-closing-fault
-        594..600  told alert.cleared A1 lift-stopped door-closing-fault
+        0         alert A1 lift-stopped lift-shaft-device-fault
+        10        alert A1 lift-stopped lift-shaft-device-fault
+        0         order A1 repair lift-shaft-device-fault
+        0         told alert.raised A1 lift-stopped lift-shaft-device-fault
+        0         told work-order.opened A1 repair lift-shaft-device-fault
+        4         told alert.cleared A1 lift-stopped lift-shaft-device-fault
+        10        told alert.raised A1 lift-stopped lift-shaft-device-fault
+        10        told work-order.linked A1 repair lift-shaft-device-fault
+        594..600  told alert.cleared A1 lift-stopped lift-shaft-device-fault
         """
     )
     held = play.world.service.journal.alerts(limit=1)[0]
@@ -91,11 +145,11 @@ FLEET = [Lift(lift_id=f"L{number:02}", site_id=f"S{number % 2}") for number in r
 def test_a_flood_is_said_and_grouped_and_an_entrapment_still_comes_by_itself(sqlite_engine: Engine, desks: int) -> None:
     play = Play(sqlite_engine, FLEET, desks=desks)
     for number in range(13):
-        play.push(10 * number, fault("door-closing-fault", lift_id=f"L{number:02}"))
+        play.push(10 * number, fault("lift-shaft-device-fault", lift_id=f"L{number:02}"))
     play.push(200, fault("entrapment", lift_id="L13"))
     play.do(240, lambda world: groups_are_told(world.client.get("/api/v1/alerts/groups").json()["items"]))
     for number in range(13):
-        play.push(300, fault("door-closing-fault", "cleared", lift_id=f"L{number:02}"))
+        play.push(300, fault("lift-shaft-device-fault", "cleared", lift_id=f"L{number:02}"))
         play.post(310, f"alerts/{number + 1}/acknowledge", by="Olga")
     play.post(310, "alerts/15/acknowledge", by="Olga")
     play.run(790)
@@ -132,7 +186,7 @@ def test_a_building_without_power_is_one_alert_and_what_still_stands_afterwards_
     play = Play(sqlite_engine, TOWER, desks=desks)
     for second, lift_id in enumerate(("T1", "T2", "T3", "X1")):
         play.push(second, fault("power-supply-fault", lift_id=lift_id))
-    play.push(60, fault("controller-supply-fault", lift_id="T2"), fault("entrapment", lift_id="T3"))
+    play.push(60, fault("controller-fault", lift_id="T2"), fault("entrapment", lift_id="T3"))
     for second, lift_id in ((900, "T1"), (930, "T2"), (935, "T3")):
         play.push(second, fault("power-supply-fault", "cleared", lift_id=lift_id))
     play.run(1_100)
@@ -149,17 +203,17 @@ def test_a_building_without_power_is_one_alert_and_what_still_stands_afterwards_
         2          told alert.suppressed T3 lift-stopped power-supply-fault
         3          alert X1 lift-stopped power-supply-fault
         3          told alert.raised X1 lift-stopped power-supply-fault
-        60         alert T2 lift-stopped controller-supply-fault
-        60         told alert.suppressed T2 lift-stopped controller-supply-fault
+        60         alert T2 lift-stopped controller-fault
+        60         told alert.suppressed T2 lift-stopped controller-fault
         60         alert T3 entrapment entrapment
         60         order T3 rescue entrapment
         60         told work-order.opened T3 rescue entrapment
         60         told alert.raised T3 entrapment entrapment
         900        told alert.cleared T1 lift-stopped power-supply-fault
         930..935   told alert.cleared $site site-power-cut tower
-        1050..1060 told alert.restored T2 lift-stopped controller-supply-fault
-        1050..1060 order T2 repair controller-supply-fault
-        1050..1060 told work-order.opened T2 repair controller-supply-fault
+        1050..1060 told alert.restored T2 lift-stopped controller-fault
+        1050..1060 order T2 repair controller-fault
+        1050..1060 told work-order.opened T2 repair controller-fault
         """,
         ignoring=["told alert.reminded *", CASES],
     )
@@ -171,25 +225,25 @@ def test_a_lift_in_inspection_rings_for_people_alone_and_for_what_is_left_afterw
 ) -> None:
     play = Play(sqlite_engine, desks=desks)
     play.push(0, state(service_mode="inspection"))
-    play.push(60, fault("safety-interlock-fault"), fault("door-closing-fault"))
+    play.push(60, fault("controller-fault"), fault("lift-shaft-device-fault"))
     play.push(120, fault("entrapment"))
-    play.push(180, fault("door-closing-fault", "cleared"), fault("entrapment", "cleared"))
+    play.push(180, fault("lift-shaft-device-fault", "cleared"), fault("entrapment", "cleared"))
     play.push(240, state(service_mode="normal"))
     play.run(300)
     play.expect(
         """
-        60       alert A1 lift-stopped safety-interlock-fault
-        60       told alert.suppressed A1 lift-stopped safety-interlock-fault
-        60       alert A1 lift-stopped door-closing-fault
-        60       told alert.suppressed A1 lift-stopped door-closing-fault
+        60       alert A1 lift-stopped controller-fault
+        60       told alert.suppressed A1 lift-stopped controller-fault
+        60       alert A1 lift-stopped lift-shaft-device-fault
+        60       told alert.suppressed A1 lift-stopped lift-shaft-device-fault
         120      alert A1 entrapment entrapment
         120      order A1 rescue entrapment
         120      told work-order.opened A1 rescue entrapment
         120      told alert.raised A1 entrapment entrapment
         180      told alert.cleared A1 entrapment entrapment
-        245..250 told alert.restored A1 lift-stopped safety-interlock-fault
-        245..250 order A1 repair safety-interlock-fault
-        245..250 told work-order.opened A1 repair safety-interlock-fault
+        245..250 told alert.restored A1 lift-stopped controller-fault
+        245..250 order A1 repair controller-fault
+        245..250 told work-order.opened A1 repair controller-fault
         """,
         ignoring=[CASES],
     )
@@ -221,27 +275,27 @@ def test_a_shelved_alert_that_clears_and_returns_stays_aside_until_its_time_is_o
     sqlite_engine: Engine, desks: int
 ) -> None:
     play = Play(sqlite_engine, desks=desks, every_s=20)
-    play.push(0, fault("start-failure"))
+    play.push(0, fault("runtime-limit-exceeded"))
     play.post(60, "alerts/1/acknowledge", by="Olga")
     play.post(120, "alerts/1/shelve", by="Olga", note="the part comes at one", minutes=60)
-    play.push(600, fault("start-failure", "cleared"))
-    play.push(1_200, fault("start-failure"))
-    play.push(1_300, fault("start-failure"))
+    play.push(600, fault("runtime-limit-exceeded", "cleared"))
+    play.push(1_200, fault("runtime-limit-exceeded"))
+    play.push(1_300, fault("runtime-limit-exceeded"))
     play.restart(2_000)
     play.run(4_000)
     play.expect(
         """
-        0          alert A1 lift-stopped start-failure
-        0          order A1 repair start-failure
-        0          told work-order.opened A1 repair start-failure
-        0          told alert.raised A1 lift-stopped start-failure
-        60         told alert.acknowledged A1 lift-stopped start-failure
-        120        told alert.shelved A1 lift-stopped start-failure
-        600        told alert.cleared A1 lift-stopped start-failure
-        1200       alert A1 lift-stopped start-failure
-        3120..3140 told alert.reminded A1 lift-stopped start-failure
-        3720..3740 told alert.returned A1 lift-stopped start-failure
-        3720..3740 told work-order.linked A1 repair start-failure
+        0          alert A1 lift-stopped runtime-limit-exceeded
+        0          order A1 repair runtime-limit-exceeded
+        0          told work-order.opened A1 repair runtime-limit-exceeded
+        0          told alert.raised A1 lift-stopped runtime-limit-exceeded
+        60         told alert.acknowledged A1 lift-stopped runtime-limit-exceeded
+        120        told alert.shelved A1 lift-stopped runtime-limit-exceeded
+        600        told alert.cleared A1 lift-stopped runtime-limit-exceeded
+        1200       alert A1 lift-stopped runtime-limit-exceeded
+        3120..3140 told alert.reminded A1 lift-stopped runtime-limit-exceeded
+        3720..3740 told alert.returned A1 lift-stopped runtime-limit-exceeded
+        3720..3740 told work-order.linked A1 repair runtime-limit-exceeded
         """,
         ignoring=["told work-order.clock-*"],
     )
@@ -253,9 +307,9 @@ def test_a_shelved_alert_that_clears_and_returns_stays_aside_until_its_time_is_o
 
 def test_a_shelved_alert_that_is_over_at_the_end_of_its_time_is_quietly_over(sqlite_engine: Engine) -> None:
     play = Play(sqlite_engine, every_s=20)
-    play.push(0, fault("start-failure"))
+    play.push(0, fault("runtime-limit-exceeded"))
     play.post(10, "alerts/1/shelve", by="Olga", note="known", minutes=30)
-    play.push(600, fault("start-failure", "cleared"))
+    play.push(600, fault("runtime-limit-exceeded", "cleared"))
     play.run(2_000)
     play.expect(
         """
@@ -297,7 +351,7 @@ def test_a_forgotten_acknowledgement_comes_back_until_somebody_is_on_the_way(sql
 def test_what_nobody_takes_note_of_comes_back_ever_more_seldom(sqlite_engine: Engine) -> None:
     play = Play(sqlite_engine, every_s=20)
     play.push(0, fault("overspeed"))
-    play.push(1, fault("start-failure", lift_id="B2"))
+    play.push(1, fault("runtime-limit-exceeded", lift_id="B2"))
     play.run(3_500)
     play.expect(
         "\n".join(chain(("5x 10m..60m told alert.reminded A1 *",), ("1x 10m..11m told alert.reminded B2 *",)))

@@ -22,7 +22,7 @@ HOUR_MS = 3_600_000
 RINGING: dict[str, tuple[str, str | None]] = {
     "entrapment": ("entrapment", "rescue"),
     "alarm": ("passenger-alarm", None),
-    "door-closing-fault": ("lift-stopped", "repair"),
+    "lift-shaft-device-fault": ("lift-stopped", "repair"),
     "drive-and-motor-fault": ("lift-stopped", "repair"),
     "overspeed": ("lift-stopped", "repair"),
     "brake-fault": ("lift-stopped", "repair"),

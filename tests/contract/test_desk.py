@@ -115,7 +115,7 @@ def test_desks_that_apply_the_same_assessment_raise_one_alert_and_open_one_order
 def test_a_stopped_lift_and_an_assessment_that_meet_open_one_order_for_the_cause(
     room: Room, threads: ThreadPoolExecutor
 ) -> None:
-    told = [fault("door-closing-fault", lift_id=lift_id) for lift_id in LIFTS]
+    told = [fault("lift-shaft-device-fault", lift_id=lift_id) for lift_id in LIFTS]
     found = [finding(lift_id=lift_id) for lift_id in LIFTS]
     turns = iter([True, False] * DESKS)
     race(threads, room, lambda desk: desk.observe(told) if next(turns) else desk.apply(found, NOON))

@@ -25,7 +25,7 @@ def room(engine: Engine) -> Room:
 def fill(room: Room) -> None:
     """Three lifts, five alerts, four orders."""
     room.desk.observe([fault("entrapment"), fault("overspeed", lift_id="B2", at_s=1)])
-    room.desk.observe([fault("power-supply-fault", lift_id="B2", at_s=2), fault("door-opening-fault", at_s=3)])
+    room.desk.observe([fault("power-supply-fault", lift_id="B2", at_s=2), fault("drive-and-motor-fault", at_s=3)])
     room.desk.observe([fault("overspeed", "cleared", lift_id="B2", at_s=4)])
     room.desk.apply([finding(FindingKind.MAINTENANCE_OVERDUE, lift_id="C3", code=None)], at(10))
 

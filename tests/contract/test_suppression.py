@@ -55,7 +55,7 @@ def test_a_delay_that_ends_is_one_alert_whoever_watches(room: Room, threads: Thr
 def test_a_reminder_and_the_end_of_a_shelf_are_told_once_whoever_watches(
     room: Room, threads: ThreadPoolExecutor
 ) -> None:
-    room.desk.observe([fault("overspeed", lift_id="L00"), fault("start-failure", lift_id="L01")])
+    room.desk.observe([fault("overspeed", lift_id="L00"), fault("runtime-limit-exceeded", lift_id="L01")])
     quiet = QuietDesk(room.journal, RULES)
     quiet.shelve(room.alert(lift_id="L01").id, 30, "Olga", at(1), "known")
     watch_at_once(threads, room, 601)
@@ -69,7 +69,7 @@ def test_a_cut_is_one_alert_of_the_site_and_what_stands_afterwards_rings_once(
     room: Room, threads: ThreadPoolExecutor
 ) -> None:
     room.desk.observe([fault("power-supply-fault", lift_id=lift_id) for lift_id in LIFTS])
-    room.desk.observe([fault("start-failure", lift_id="L05", at_s=10)])
+    room.desk.observe([fault("runtime-limit-exceeded", lift_id="L05", at_s=10)])
     assert room.alert(kind="site-power-cut").code == "tower"
     assert len(room.alerts(suppression=Suppression.SUPPRESSED)) == len(LIFTS) + 1
     room.desk.observe([fault("power-supply-fault", "cleared", lift_id=lift_id, at_s=60) for lift_id in LIFTS])
@@ -81,7 +81,7 @@ def test_a_cut_is_one_alert_of_the_site_and_what_stands_afterwards_rings_once(
 
 
 def test_a_flood_is_said_once_and_told_in_groups(room: Room, threads: ThreadPoolExecutor) -> None:
-    room.desk.observe([fault("start-failure", lift_id=lift_id) for lift_id in LIFTS])
+    room.desk.observe([fault("runtime-limit-exceeded", lift_id=lift_id) for lift_id in LIFTS])
     watch_at_once(threads, room, 5)
     assert topics(room).count("flood.began") == 1
     quiet = QuietDesk(room.journal, RULES)
@@ -99,7 +99,7 @@ def test_inspection_and_what_is_out_of_service_silence_a_lift(room: Room) -> Non
     quiet = QuietDesk(room.journal, RULES)
     room.desk.observe([state(service_mode="inspection", lift_id="L00")])
     entry = quiet.take_out("L01", "lift-stopped", None, "Olga", NOON, "it is rebuilt")
-    room.desk.observe([fault("start-failure", lift_id=lift_id, at_s=5) for lift_id in ("L00", "L01", "L02")])
+    room.desk.observe([fault("runtime-limit-exceeded", lift_id=lift_id, at_s=5) for lift_id in ("L00", "L01", "L02")])
     assert [alert.suppression.value for alert in reversed(room.alerts())] == ["suppressed", "out-of-service", "none"]
     assert quiet.counts().suppressed == quiet.counts().out_of_service == 1
     room.desk.watch(at(8 * 86_400), None)

@@ -69,7 +69,7 @@ def finding(
     kind: FindingKind = FindingKind.REPEATED_FAULT,
     *,
     lift_id: str = "A1",
-    code: str | None = "door-closing-fault",
+    code: str | None = "lift-shaft-device-fault",
     as_of: datetime = NOON,
     reason: str = "3 times in 7 days (AS-02)",
     value: float = 3,

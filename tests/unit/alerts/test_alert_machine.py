@@ -19,7 +19,7 @@ from ingest.database import open_engine
 from tests.unit.alerts.parts import RULES, Room, alarm, at, fault, finding, state
 
 LIFTS = ("A1", "B2")
-CODES = ("entrapment", "overspeed", "door-closing-fault", "car-stopped-outside-landing-zone", "power-supply-fault")
+CODES = ("entrapment", "overspeed", "lift-shaft-device-fault", "car-stopped-outside-landing-zone", "power-supply-fault")
 # What stands in the history, and what it did to the state.
 MEANING = {
     "acknowledged": AlertChange.ACKNOWLEDGE,

@@ -135,11 +135,11 @@ def test_a_clock_that_was_set_back_hides_no_entrapment_of_a_lift_that_numbers_it
 
 
 def test_each_fault_code_is_an_alert_of_its_own(room: Room) -> None:
-    room.desk.observe([fault("overspeed"), fault("door-closing-fault"), fault("overspeed", lift_id="B2")])
+    room.desk.observe([fault("overspeed"), fault("lift-shaft-device-fault"), fault("overspeed", lift_id="B2")])
     assert len(room.alerts(state="open")) == len(room.orders()) == 3
     room.desk.observe([fault("overspeed", "cleared", at_s=5)])
     assert {(alert.lift_id, alert.code) for alert in room.alerts(state="open")} == {
-        ("A1", "door-closing-fault"),
+        ("A1", "lift-shaft-device-fault"),
         ("B2", "overspeed"),
     }
 

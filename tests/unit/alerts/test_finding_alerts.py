@@ -18,9 +18,9 @@ def room(sqlite_engine: Engine) -> Room:
 def test_a_new_finding_is_an_alert_in_its_own_words_and_an_order(room: Room) -> None:
     room.desk.apply([finding()], NOON)
     alert, order = room.alert(), room.order()
-    assert (alert.kind, alert.code, alert.priority) == ("repeated-fault", "door-closing-fault", 3)
+    assert (alert.kind, alert.code, alert.priority) == ("repeated-fault", "lift-shaft-device-fault", 3)
     assert (alert.message, alert.raised_at, alert.received_at) == ("3 times in 7 days (AS-02)", at(-3_600), NOON)
-    assert (order.kind, order.cause, order.arrive_by) == (OrderKind.REPAIR, "door-closing-fault", None)
+    assert (order.kind, order.cause, order.arrive_by) == (OrderKind.REPAIR, "lift-shaft-device-fault", None)
     assert alert.work_order_id == order.id
 
 
@@ -29,7 +29,7 @@ def test_the_evidence_holds_the_figures_and_what_they_rest_on(room: Room) -> Non
     assert room.alert().evidence == [
         {
             "kind": "repeated-fault",
-            "code": "door-closing-fault",
+            "code": "lift-shaft-device-fault",
             "found_at": "2026-03-02T11:00:00Z",
             "value": 3.0,
             "limit": 3.0,
@@ -128,7 +128,7 @@ def test_an_alert_cleared_by_hand_comes_back_with_the_next_assessment_and_opens_
 
 
 def test_a_stopped_lift_and_its_repeated_fault_share_one_order(room: Room) -> None:
-    room.desk.observe([fault("door-closing-fault")])
+    room.desk.observe([fault("lift-shaft-device-fault")])
     room.desk.apply([finding()], at(60))
     assert len(room.alerts(state="open")) == 2
     assert room.order().alert_ids == sorted(alert.id for alert in room.alerts())
@@ -137,7 +137,7 @@ def test_a_stopped_lift_and_its_repeated_fault_share_one_order(room: Room) -> No
 def test_a_lift_that_stops_starts_the_clock_of_the_order_that_a_finding_opened(room: Room) -> None:
     room.desk.apply([finding()], NOON)
     assert room.order().arrive_by is None
-    room.desk.observe([fault("door-closing-fault", at_s=600)])
+    room.desk.observe([fault("lift-shaft-device-fault", at_s=600)])
     assert room.order().arrive_by == at(600 + 3_600)
     assert room.journal.work_order_history(room.order().id)[-1].action == "clock-started"
 
@@ -145,7 +145,7 @@ def test_a_lift_that_stops_starts_the_clock_of_the_order_that_a_finding_opened(r
 def test_a_clock_is_not_started_for_somebody_who_is_there_already(room: Room) -> None:
     room.desk.apply([finding()], NOON)
     room.desk.transition(room.order().id, "on-site", "Ines", at(300))
-    room.desk.observe([fault("door-closing-fault", at_s=600)])
+    room.desk.observe([fault("lift-shaft-device-fault", at_s=600)])
     assert room.order().arrive_by is None
 
 
@@ -157,8 +157,8 @@ def test_a_rescue_does_not_wait_behind_a_repair_for_repeated_entrapments(room: R
 
 
 def test_a_repeat_repair_names_the_order_that_did_not_hold(room: Room) -> None:
-    room.desk.observe([fault("door-closing-fault"), fault("door-closing-fault", "cleared", at_s=5)])
-    first = room.finish(room.order(), at_s=60, cause_code="door-closing-fault")
+    room.desk.observe([fault("lift-shaft-device-fault"), fault("lift-shaft-device-fault", "cleared", at_s=5)])
+    first = room.finish(room.order(), at_s=60, cause_code="lift-shaft-device-fault")
     room.desk.apply([finding(FindingKind.REPEAT_REPAIR)], at(86_400))
     alert = room.alert(kind="repeat-repair")
     assert alert.evidence[-1] == {"earlier_work_order": first.number, "done_at": "2026-03-02T12:01:00+00:00"}

@@ -103,7 +103,7 @@ def test_the_time_to_acknowledge_is_told_as_median_and_as_what_95_of_100_do_not_
 
 def test_priorities_sources_and_repeats_are_counted() -> None:
     alerts = [
-        *(alarm(number * 700, priority=3, code="door-closing-fault") for number in range(6)),
+        *(alarm(number * 700, priority=3, code="lift-shaft-device-fault") for number in range(6)),
         alarm(100, priority=1, lift_id="B2", repeats=7),
         *(alarm(200 + number * 700, lift_id=f"C{number}", repeats=1) for number in range(13)),
     ]

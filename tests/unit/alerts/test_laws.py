@@ -15,7 +15,7 @@ from ingest.database import open_engine
 from ingest.messages import Message
 from tests.unit.alerts.parts import LATE_S, NOON, Room, alarm, at, door, fault, finding, state
 
-CODES = ("entrapment", "door-closing-fault", "power-supply-fault")
+CODES = ("entrapment", "lift-shaft-device-fault", "power-supply-fault")
 _lifts = count(1)
 on_one_database = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -130,7 +130,7 @@ BATCH = [
     door(),
     fault("entrapment"),
     fault("overspeed", "cleared", at_s=5),
-    fault("door-closing-fault", at_s=5),
+    fault("lift-shaft-device-fault", at_s=5),
     alarm("button", at_s=6),
     alarm("answered", at_s=7),
     state(connected=False, lift_id="B2", at_s=8),

@@ -62,7 +62,7 @@ def test_the_life_of_an_alert_is_told_with_who_and_why(room: Room) -> None:
 
 
 def test_each_step_of_an_order_is_told(room: Room) -> None:
-    room.desk.observe([fault("door-closing-fault")])
+    room.desk.observe([fault("lift-shaft-device-fault")])
     room.finish(room.order(), at_s=600, cause_code="worn roller")
     steps = [row for row in told(room) if row["topic"].startswith("work-order.")]
     assert [row["topic"].partition(".")[2] for row in steps] == ["opened", "on-site", "done", "closed"]
@@ -70,7 +70,7 @@ def test_each_step_of_an_order_is_told(room: Room) -> None:
 
 
 def test_an_alert_that_joins_an_order_is_told_with_it(room: Room) -> None:
-    room.desk.observe([fault("door-closing-fault")])
+    room.desk.observe([fault("lift-shaft-device-fault")])
     room.desk.apply([finding()], NOON)
     (linked,) = [row for row in told(room) if row["topic"] == "work-order.linked"]
     assert len(linked["body"]["work_order"]["alert_ids"]) == 2

@@ -63,7 +63,7 @@ def test_an_alert_that_is_not_there_is_not_found(client: Client, step: str) -> N
 
 
 def test_alerts_are_filtered(world: World, alert_id: int) -> None:
-    world.say("L2", Kind.FAULT, Fault(code="door-closing-fault", phase="raised"), at_s=5)
+    world.say("L2", Kind.FAULT, Fault(code="lift-shaft-device-fault", phase="raised"), at_s=5)
     world.client.post(f"/api/v1/alerts/{alert_id}/clear", by="Li", note="over")
 
     def lifts(**filters: object) -> list[str]:

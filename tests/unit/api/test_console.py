@@ -100,7 +100,7 @@ def test_alerts_stand_by_priority_new_ones_first_then_the_newest(world: World) -
     noted = world.trap("NOTED", at_s=9)
     world.client.post(f"/api/v1/alerts/{noted}/acknowledge", by="Li")
     for number in (1, 2):
-        world.say(f"D{number}", Kind.FAULT, Fault(code="door-closing-fault", phase="raised"), at_s=number)
+        world.say(f"D{number}", Kind.FAULT, Fault(code="lift-shaft-device-fault", phase="raised"), at_s=number)
         world.trap(f"E{number}", at_s=number)
     alerts = page_of(world.client).text
     places = [alerts.index(lift_id) for lift_id in ("E2", "E1", "NOTED", "D2", "D1")]

@@ -10,7 +10,7 @@ def three_alerts(world: World) -> None:
     world.register("L1", "L2")
     world.trap("L1")
     for at_s, lift_id in ((600, "L1"), (1_200, "L2")):
-        world.say(lift_id, Kind.FAULT, Fault(code="door-closing-fault", phase="raised"), at_s=at_s)
+        world.say(lift_id, Kind.FAULT, Fault(code="lift-shaft-device-fault", phase="raised"), at_s=at_s)
     world.clock.advance(timedelta(minutes=30))
     world.client.post("/api/v1/alerts/1/acknowledge", by="Li")
 
@@ -53,6 +53,6 @@ def test_the_page_tells_the_figures_beside_their_aims(world: World) -> None:
         text = world.client.get(path).text
         assert "3 alerts in" in text
         assert "below 1 %" in text
-        assert "door closing fault" in text
+        assert "lift shaft device fault" in text
         assert NOON.strftime("%Y-%m-%d") in text
     assert world.client.get("/kpis?span=9d").status_code == 422

@@ -10,7 +10,7 @@ from tests.unit.api.parts import Client, World
 def stopped(world: World) -> int:
     """An alert of lift L1, which has stopped."""
     world.register("L1", "L2", site_id="tower")
-    world.say("L1", Kind.FAULT, Fault(code="start-failure", phase="raised", seq=1))
+    world.say("L1", Kind.FAULT, Fault(code="runtime-limit-exceeded", phase="raised", seq=1))
     return world.service.journal.alerts(limit=1)[0].id
 
 
@@ -98,7 +98,7 @@ def test_who_works_at_a_lift_checks_in_for_some_hours_at_most(client: Client, wo
     assert too_long.status_code == 409
     checked_in = client.post("/api/v1/suppressions/check-ins", until="2026-03-02T15:00:00Z", **visit)
     assert checked_in.status_code == 201
-    world.say("L1", Kind.FAULT, Fault(code="start-failure", phase="raised", seq=1), at_s=60)
+    world.say("L1", Kind.FAULT, Fault(code="runtime-limit-exceeded", phase="raised", seq=1), at_s=60)
     (alert,) = client.get("/api/v1/alerts").json()["items"]
     assert (alert["suppression"], alert["suppressed_by"], alert["work_order_id"]) == (
         "suppressed",
@@ -109,7 +109,7 @@ def test_who_works_at_a_lift_checks_in_for_some_hours_at_most(client: Client, wo
 
 
 def test_open_alerts_are_grouped_by_site_and_kind(client: Client, world: World, stopped: int) -> None:
-    world.say("L2", Kind.FAULT, Fault(code="start-failure", phase="raised", seq=1))
+    world.say("L2", Kind.FAULT, Fault(code="runtime-limit-exceeded", phase="raised", seq=1))
     client.post(f"/api/v1/alerts/{stopped}/acknowledge", by="Olga")
     answer = client.get("/api/v1/alerts/groups").json()
     (group,) = answer["items"]
@@ -123,11 +123,11 @@ def test_open_alerts_are_grouped_by_site_and_kind(client: Client, world: World, 
 
 
 def test_the_first_page_counts_what_is_silent_and_does_not_list_it(client: Client, stopped: int) -> None:
-    assert "start failure" in client.get("/").text
+    assert "runtime limit exceeded" in client.get("/").text
     client.post(f"/api/v1/alerts/{stopped}/shelve", by="Olga", note="the part comes", minutes=60)
     page = client.get("/").text
     assert "1 shelved" in page
-    assert "start failure" not in page.partition('id="work-orders"')[0]
+    assert "runtime limit exceeded" not in page.partition('id="work-orders"')[0]
 
 
 def test_a_lift_that_runs_with_open_doors_rings_after_half_a_minute(client: Client, world: World) -> None:

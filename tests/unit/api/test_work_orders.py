@@ -76,7 +76,7 @@ def test_orders_are_filtered_and_come_in_pages(world: World) -> None:
     world.register("L1", "L2", "L3")
     world.trap("L1")
     world.trap("L2", at_s=1)
-    world.say("L3", Kind.FAULT, Fault(code="door-closing-fault", phase="raised"), at_s=2)
+    world.say("L3", Kind.FAULT, Fault(code="lift-shaft-device-fault", phase="raised"), at_s=2)
     move(world.client, "on-site")
 
     def lifts(**filters: object) -> list[str]:
