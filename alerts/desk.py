@@ -58,6 +58,10 @@ class DeskSettings(Struct, frozen=True, kw_only=True):
     equipment: EquipmentSettings = EquipmentSettings()
 
 
+def _in_order(message: Message) -> tuple[str, bool, str]:
+    return message.lift_id, message.kind is not Kind.STATE, conditions.key_of(message) or ""
+
+
 class Desk:
     """Raises and clears alerts, opens work orders, and takes what people do with both."""
 
@@ -98,7 +102,8 @@ class Desk:
             return
         with self._journal.writing() as connection:
             # In one order over all processes, so that no two wait for each other; as they came within one condition.
-            for message in sorted(said, key=lambda each: (each.lift_id, conditions.key_of(each))):
+            # States first: a fault that comes together with the inspection mode is that of somebody at work.
+            for message in sorted(said, key=_in_order):
                 take(connection, self._rules, message)
             self._cases.follow(connection, about_cases)
             self._equipment.take(connection, about_equipment)

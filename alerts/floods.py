@@ -2,6 +2,9 @@
 
 More than 10 new alerts in 10 minutes for each operator begin it, fewer than 5 end it (ISA-18.2, EEMUA 191). An alert of
 priority 1 is told one by one all the same. That it stands is an open alert, so that all processes agree.
+
+Findings are for planning and come all at once, when a fleet is first assessed and when a day begins. They are no flood
+of alarms; too many of them are told in groups, and keep no alarm from being told.
 """
 
 from datetime import datetime, timedelta
@@ -12,7 +15,7 @@ from msgspec import Struct, to_builtins
 from sqlalchemy.engine import Connection
 
 from alerts import tables
-from alerts.alert import LIFTWATCH, OPEN_STATES, SERVICE, AlertChange, AlertKind, open_key_of
+from alerts.alert import FINDING_KINDS, LIFTWATCH, OPEN_STATES, SERVICE, AlertChange, AlertKind, open_key_of
 from alerts.alert_entries import NewAlert, change_alert, lock_open_alert, open_alert
 from alerts.outbox import tell
 from alerts.rules import RuleBook
@@ -38,9 +41,10 @@ class Group(Struct, frozen=True, kw_only=True):
     newest_at: datetime
 
 
-def comes_in_a_flood(connection: Connection, operators: int, now: datetime) -> bool:
-    """Tell whether what rings now is one of too many."""
-    return stands(connection) or _rung(connection, now, BEGINS_ABOVE * operators + 1) > BEGINS_ABOVE * operators
+def comes_in_a_flood(connection: Connection, kind: str, operators: int, now: datetime) -> bool:
+    """Tell whether what rings now is one of too many; findings are counted for a finding alone."""
+    most = BEGINS_ABOVE * operators
+    return stands(connection) or _rung(connection, now, most + 1, findings=kind in FINDING_KINDS) > most
 
 
 def stands(connection: Connection) -> bool:
@@ -106,11 +110,12 @@ def groups(connection: Connection) -> list[Group]:
     return [Group(**row) for row in connection.execute(query).mappings()]
 
 
-def _rung(connection: Connection, now: datetime, at_most: int) -> int:
+def _rung(connection: Connection, now: datetime, at_most: int, *, findings: bool = False) -> int:
     alert = tables.alert
+    apart = [AlertKind.ALERT_FLOOD.value, *(() if findings else FINDING_KINDS)]
     query = (
         sa.select(alert.c.id)
-        .where(alert.c.received_at > now - WINDOW, alert.c.rang, alert.c.kind != AlertKind.ALERT_FLOOD.value)
+        .where(alert.c.received_at > now - WINDOW, alert.c.rang, alert.c.kind.not_in(apart))
         .limit(at_most)
     )
     return len(connection.execute(query).all())

@@ -29,7 +29,7 @@ def ring(connection: Connection, new: NewAlert) -> int | None:
         see_to_order(connection, alert_id, new)
     # Read again: what is told names the order that was opened for it.
     if (alert := lock_alert(connection, alert_id)) is not None and quiet.suppression is not Suppression.SHELVED:
-        in_flood = new.rule.priority > 1 and comes_in_a_flood(connection, new.rule.operators, new.received_at)
+        in_flood = new.rule.priority > 1 and comes_in_a_flood(connection, new.kind, new.rule.operators, new.received_at)
         what = ("grouped" if in_flood else "raised") if rings else "suppressed"
         tell_alert(connection, what, new.received_at, alert, by=LIFTWATCH)
     return alert_id

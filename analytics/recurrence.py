@@ -152,7 +152,7 @@ def _repeat_repair(
     cause = back.repair.cause
     run = _in_a_row(repairs, cause)
     shown = run if back.repair in run else [back.repair, *run]
-    days = (back.first_at - back.repair.done_at) / _ONE_DAY
+    held = back.first_at - back.repair.done_at
     how = "came again" if back.faults else "was repaired again"
     limit = _days(settings.repeat_repair_days)
     half = EVIDENCE_MAX // 2
@@ -163,13 +163,21 @@ def _repeat_repair(
         code=cause,
         as_of=as_of,
         found_at=back.first_at,
-        value=days,
+        value=held / _ONE_DAY,
         limit=float(settings.repeat_repair_days),
-        reason=f"{cause} {how} {days:.1f} days after the repair of {said(back.repair.done_at)}; "
+        reason=f"{cause} {how} {_span(held)} after the repair of {said(back.repair.done_at)}; "
         f"repairs of it in a row: {len(run)} (AS-02, SD-17; a repair has to hold {limit} here)",
         evidence=[_repair_evidence(repair, len(run)) for repair in shown[-half:]]
         + [_fault_evidence(item, as_of) for item in back.faults[-half:]],
     )
+
+
+def _span(span: timedelta) -> str:
+    """Return a time in words; hours where "0.0 days" would say nothing."""
+    if span >= _ONE_DAY:
+        return f"{span / _ONE_DAY:.1f} days"
+    hours = int(span / timedelta(hours=1))
+    return "less than an hour" if hours < 1 else f"{hours} hour{'s' if hours > 1 else ''}"
 
 
 def _in_a_row(repairs: list[_Repair], cause: str) -> list[_Repair]:

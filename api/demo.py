@@ -88,7 +88,8 @@ def _register_fleet(parts: Parts, options: DemoOptions) -> None:
     """Register the simulated fleet the way an owner would: from history files."""
     with tempfile.TemporaryDirectory() as folder:
         fleet = ("--lifts", str(options.lifts), "--seed", str(options.seed), "--traffic", str(TRAFFIC))
-        subprocess.run(_simulator(*fleet, "--register-files", folder), check=True)  # noqa: S603 - our own program
+        history = ("--history-days", str(options.history_days))
+        subprocess.run(_simulator(*fleet, *history, "--register-files", folder), check=True)  # noqa: S603 - our own program
         import_history(
             Path(folder),
             parts.register,

@@ -127,7 +127,8 @@ def simulate(  # noqa: PLR0913 - one argument for each option of the command
     cast = _cast(scenario, seed, lifts, traffic)
     start_ms = cast.start_ms if start is None else _instant_ms(start)
     if register_files is not None:
-        write_register(register_files, cast.fleet, clock.now() if start_ms is None else from_ms(start_ms))
+        registered_at = clock.now() if start_ms is None else from_ms(start_ms)
+        write_register(register_files, cast.fleet, registered_at, history_days)
         return
     if files is not None:
         _write_files(cast, files, truth, _span(cast, start_ms, history_days, clock), zipped=zipped)

@@ -33,10 +33,15 @@ _NOT_TOLD = {"profile", "gateway_id", "silence_s_max", "alarm_tests"}
 LIFT_COLUMNS = tuple(name for name in Lift.__struct_fields__ if name not in _NOT_TOLD)
 
 
-def write_register(folder: Path, fleet: Sequence[LiftSpec], now: datetime) -> None:
-    """Write `lifts.csv` and `visits.csv` of the fleet, as its owner would at `now`, into `folder`."""
+def write_register(folder: Path, fleet: Sequence[LiftSpec], now: datetime, history_days: float = 0) -> None:
+    """Write `lifts.csv` and `visits.csv` of the fleet, as its owner would at `now`, into `folder`.
+
+    With `history_days` the lifts were observed for so long: a lift that reports no fault in them did run.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    write_table(folder / "lifts.csv", LIFT_COLUMNS, lifts(fleet, now))
+    since = (now - timedelta(days=history_days)).date() if history_days else None
+    observed = [structs.replace(lift, observed_from=since) for lift in lifts(fleet, now)]
+    write_table(folder / "lifts.csv", LIFT_COLUMNS, observed)
     write_table(folder / "visits.csv", Visit.__struct_fields__, visits(fleet, now))
 
 

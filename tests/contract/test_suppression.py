@@ -9,6 +9,7 @@ from sqlalchemy.engine import Engine
 
 from alerts.alert import Suppression
 from alerts.quiet_desk import QuietDesk
+from analytics.findings import Finding, FindingKind
 from ingest.fleet import Lift
 from tests.unit.alerts.parts import NOON, RULES, Room, at, fault, state
 
@@ -93,6 +94,29 @@ def test_a_flood_is_said_once_and_told_in_groups(room: Room, threads: ThreadPool
     watch_at_once(threads, room, 700)
     assert topics(room).count("flood.ended") == 1
     assert not quiet.counts().flood
+
+
+def test_what_an_assessment_finds_is_no_flood_and_hides_no_alarm(room: Room, threads: ThreadPoolExecutor) -> None:
+    due = FindingKind.MAINTENANCE_DUE
+    found = [
+        Finding(lift_id=lift_id, kind=due, as_of=NOON, found_at=NOON, value=1, limit=15, reason="soon", evidence=[])
+        for lift_id in LIFTS
+    ]
+    room.desk.apply(found, NOON)
+    watch_at_once(threads, room, 5)
+    assert "flood.began" not in topics(room)
+    assert (topics(room).count("alert.raised"), topics(room).count("alert.grouped")) == (10, 2)
+    room.desk.observe([fault("runtime-limit-exceeded", lift_id="L05", at_s=10)])
+    assert topics(room).count("alert.raised") == 11
+
+
+def test_a_fault_that_comes_together_with_the_inspection_mode_is_silent(room: Room) -> None:
+    room.desk.observe(
+        [state(service_mode="inspection", lift_id="L00"), fault("runtime-limit-exceeded", lift_id="L00", at_s=1)]
+    )
+    assert room.alert(lift_id="L00").suppression is Suppression.SUPPRESSED
+    room.desk.observe([fault("entrapment", lift_id="L00", at_s=2)])
+    assert room.alert(lift_id="L00", kind="entrapment").suppression is Suppression.NONE
 
 
 def test_inspection_and_what_is_out_of_service_silence_a_lift(room: Room) -> None:

@@ -123,6 +123,14 @@ def test_a_fault_that_returns_after_its_repair_is_a_repeat_repair() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("hours", "words"), [(0.3, "less than an hour"), (1.2, "1 hour"), (23.9, "23 hours"), (24, "1.0 days")]
+)
+def test_a_return_on_the_day_of_the_repair_is_told_in_hours(hours: float, words: str) -> None:
+    (finding,) = returned([2 + hours / 24], repairs=[2], as_of=13)
+    assert f" came again {words} after the repair of " in finding.reason
+
+
 @pytest.mark.parametrize(("day", "count"), [(2, 0), (2.001, 1), (32, 1), (32.001, 0)])
 def test_a_repair_has_to_hold_thirty_days(day: float, count: int) -> None:
     assert len(returned([day], repairs=[2], as_of=day + 0.5)) == count

@@ -50,6 +50,12 @@ def test_the_files_have_the_columns_and_instants_of_the_history_files(tmp_path: 
     assert all(instant.utcoffset() == timedelta(0) for instant in instants)
 
 
+def test_a_lift_that_reports_a_history_was_observed_in_it(tmp_path: Path) -> None:
+    write_register(tmp_path, make_fleet(1, 3), NOW, history_days=21)
+    with (tmp_path / "lifts.csv").open(newline="") as file:
+        assert {row["observed_from"] for row in csv.DictReader(file)} == {(TODAY - timedelta(days=21)).isoformat()}
+
+
 def test_the_same_day_gives_the_same_files(tmp_path: Path) -> None:
     for name in ("first", "again"):
         write_register(tmp_path / name, make_fleet(1, 30), NOW)
