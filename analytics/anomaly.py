@@ -150,7 +150,7 @@ def _finding(lift_id: str, odd_ones: list[_Odd], first_day: date, as_of: datetim
         as_of=as_of,
         found_at=datetime.combine(first_day + timedelta(days=day + 1), time(), UTC),
         value=first.value,
-        limit=first.normal + np.sign(first.own) * DISTANCE * abs(first.value - first.normal) / abs(first.own),
+        limit=first.normal + DISTANCE * (first.value - first.normal) / abs(first.own),
         reason=f"The lift suddenly behaves unlike itself and unlike lifts that are built alike: {said} "
         f"(Liftwatch's own rule: two of three days, {DISTANCE:.0f} normal spreads off)",
         evidence=[_evidence(odd, first_day) for odd in ordered],

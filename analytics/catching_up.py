@@ -7,12 +7,14 @@ from analytics.feature_book import FeatureBook, Mark
 from analytics.feature_format import packed
 from analytics.feature_reader import readings_of_days
 from analytics.features import daily_values
-from ingest.telemetry_store import TelemetryStore
+from ingest.telemetry_store import StoreUnavailableError, TelemetryStore
 
 # Marks that are looked up at once, days of one lift that are read at once, days that are kept in one transaction.
 MARKS_AT_A_TIME = 2_000
 DAYS_READ = 7
 DAYS_KEPT_AT_ONCE = 100
+# Enough to see what is wrong; a mistake of ours may be met in every day of a fleet.
+_WRONG_KEPT = 10
 
 
 def catch_up(
@@ -20,22 +22,58 @@ def catch_up(
 ) -> bool:
     """Compute what is marked up to and with `until_day` while there is time; return whether nothing is left of it.
 
+    Days that cannot be computed stay marked, and keep no other lift from its values.
+
     Raises:
         StoreUnavailableError: the store cannot answer now; what was computed before stays.
+        ExceptionGroup: days could not be computed; told at the end, once the others are.
     """
-    while marks := book.stale(until_day, limit=MARKS_AT_A_TIME):
-        rows: dict[tuple[str, int], bytes] = {}
-        done: list[Mark] = []
-        for run in _runs(marks):
+    wrong: list[Exception] = []
+    last: Mark | None = None
+    is_in_time = True
+    while is_in_time and (marks := book.stale(until_day, limit=MARKS_AT_A_TIME, after=last)):
+        for some in _portions(marks):
+            book.keep(*_computed_all(store, some, wrong))
+            is_in_time = has_time()
+            if not is_in_time:
+                break
+        last = marks[-1]
+    if wrong:
+        message = "days that cannot be computed"
+        raise ExceptionGroup(message, wrong)
+    return not book.is_stale(until_day)
+
+
+def _portions(marks: Sequence[Mark]) -> Iterator[list[list[Mark]]]:
+    """Yield runs, as many as are kept at once."""
+    portion: list[list[Mark]] = []
+    for run in _runs(marks):
+        portion.append(run)
+        if sum(len(each) for each in portion) >= DAYS_KEPT_AT_ONCE:
+            yield portion
+            portion = []
+    if portion:
+        yield portion
+
+
+def _computed_all(
+    store: TelemetryStore, runs: Sequence[Sequence[Mark]], wrong: list[Exception]
+) -> tuple[dict[tuple[str, int], bytes], list[Mark]]:
+    """Return the rows of all runs, and what was computed; what cannot be goes to `wrong`."""
+    rows: dict[tuple[str, int], bytes] = {}
+    done: list[Mark] = []
+    for run in runs:
+        try:
             rows |= _computed(store, run)
+        except StoreUnavailableError:
+            raise
+        except Exception as error:  # noqa: BLE001 - told at the end; one lift's day must not keep the fleet's
+            error.add_note(f"{run[0].lift_id}, days {run[0].day} to {run[-1].day} from 1970")
+            del wrong[_WRONG_KEPT:]
+            wrong.append(error)
+        else:
             done += run
-            if len(done) >= DAYS_KEPT_AT_ONCE:
-                book.keep(rows, done)
-                rows, done = {}, []
-                if not has_time():
-                    return not book.is_stale(until_day)
-        book.keep(rows, done)
-    return True
+    return rows, done
 
 
 def _runs(marks: Sequence[Mark]) -> Iterator[list[Mark]]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import TypeVar
+from zlib import crc32
 
 from msgspec import Struct, structs
 
@@ -28,8 +29,16 @@ from ingest.telemetry_store import TelemetryStore
 # A slow part wears for half a year; before that a lift's own normal is learnt. Drift looks at no more days.
 WINDOW_DAYS = 308
 BLOCK_LIFTS = 100
+# A block ends where it is full or, once it has two fifths of that, at a lift whose name falls so, one in 32: so a lift
+# that is registered changes its own block and hardly another, and not every one behind it.
+_WHOLE_PART, _ENDS_BLOCK = 2 / 5, 32
 # Of 100,000 lifts for one day, or of 20,000 for five.
-BLOCKS_REMEMBERED = 1_000
+BLOCKS_REMEMBERED = 2_500
+# What was found before stands for so long while days of a block are to be computed: one that cannot be computed must
+# not freeze the lifts beside it for ever.
+HELD_DAYS = 3
+# A lift of which more days are to be computed is not judged: half of an imported year tells what was, not what is.
+STALE_DAYS_MAX = 7
 
 
 class Block(Struct, frozen=True, kw_only=True):
@@ -51,8 +60,9 @@ _Value = TypeVar("_Value")
 
 
 class _Known(Struct, frozen=True):
-    """What was found of a block, and of what it was found."""
+    """What was found of a block, as of which day, and of what it was found."""
 
+    day: int
     lift_ids: tuple[str, ...]
     visits: int  # a hash: years of visits are not held for it
     revisions: tuple[int, ...]
@@ -60,8 +70,9 @@ class _Known(Struct, frozen=True):
 
 
 class _Signed(Struct, frozen=True):
-    """How worn a block looks, and of what values."""
+    """How worn a block looks, as of which day, and of what values."""
 
+    day: int
     lift_ids: tuple[str, ...]
     revisions: tuple[int, ...]
     signs: WearSigns | None
@@ -95,23 +106,23 @@ class Daily:
     ) -> list[Finding]:
         """Return what the judges find of the lifts (all where None).
 
-        `visits` are those of all lifts until `as_of`, where they are known already. While days are left to compute,
-        what was found of a block before stands, rather than what half of the data would tell.
+        `visits` are those of all lifts until `as_of`, where they are known already. While days of a block are left to
+        compute, what was found of it before stands, rather than what half of the data would tell.
         """
         if not self._judges:
             return []
         wanted = None if lift_ids is None else set(lift_ids)
-        blocks, day, is_behind = self._blocks(as_of)
+        blocks, day, stale = self._blocks(as_of)
         if wanted is not None:
             blocks = [block for block in blocks if any(lift.lift_id in wanted for lift in block)]
         by_lift = _by_lift(self._visits(as_of, blocks) if visits is None else visits)
-        found = [item for block in blocks for item in self._of_block(block, by_lift, day, is_behind=is_behind)]
+        found = [item for block in blocks for item in self._of_block(block, by_lift, day, stale)]
         return [structs.replace(item, as_of=as_of) for item in found if wanted is None or item.lift_id in wanted]
 
     def signs(self, as_of: datetime) -> WearSigns | None:
         """Return how worn the parts of all lifts look; None where no lift tells. The same until something changes."""
-        blocks, day, is_behind = self._blocks(as_of)
-        each = [self._signs_of_block(block, day, is_behind=is_behind) for block in blocks]
+        blocks, day, stale = self._blocks(as_of)
+        each = [self._signs_of_block(block, day, stale) for block in blocks]
         found = [signs for signs in each if signs is not None]
         with self._lock:
             known = self._joined
@@ -119,11 +130,11 @@ class Daily:
                 known = self._joined = found, joined(found)
         return known[1] if known[1].is_any_watched else None
 
-    def _blocks(self, as_of: datetime) -> tuple[list[list[Lift]], int, bool]:
-        """Return the blocks, the last day that is over, and whether days until it are still to be computed."""
+    def _blocks(self, as_of: datetime) -> tuple[list[list[Lift]], int, Mapping[str, int]]:
+        """Return the blocks, the last day that is over, and of which lifts how many days are still to be computed."""
         day = last_settled_day(to_ms(as_of))
         self._note_changes()
-        return blocks_of([item.lift for item in self._register.lifts()]), day, self._book.is_stale(day)
+        return blocks_of([item.lift for item in self._register.lifts()]), day, self._book.stale_lifts(day)
 
     def _note_changes(self) -> None:
         """Learn which lifts have got other values since the last time; at first nothing is known of any."""
@@ -138,7 +149,7 @@ class Daily:
         return [item.visit for lift_id in lift_ids for item in self._register.visits(as_of, lift_id=lift_id)]
 
     def _of_block(
-        self, lifts: Sequence[Lift], visits: Mapping[str, Sequence[Visit]], day: int, *, is_behind: bool
+        self, lifts: Sequence[Lift], visits: Mapping[str, Sequence[Visit]], day: int, stale: Mapping[str, int]
     ) -> list[Finding]:
         lift_ids = tuple(lift.lift_id for lift in lifts)
         own = tuple(visit for lift_id in lift_ids for visit in visits.get(lift_id, ()))
@@ -152,14 +163,16 @@ class Daily:
             revisions,
         ):
             return of_day.findings
-        if is_behind and before is not None and before.lift_ids == lift_ids:
-            return before.findings
-        series = self._series(lift_ids, day)
-        self._note_signs(lift_ids, revisions, day, series)
-        findings = [] if series is None else self._judged(lifts, own, day, series)
+        if before is not None and _is_held(before, lift_ids, day, stale):
+            known = structs.replace(before, revisions=())  # for tomorrow; of no state of today's values
+        else:
+            series = self._series(_judged_of(lift_ids, stale), day)
+            self._note_signs(lift_ids, revisions, day, series)
+            findings = [] if series is None else self._judged(lifts, own, day, series)
+            known = _Known(day, lift_ids, of_visits, revisions, findings)
         with self._lock:
-            _remember(self._known, (day, lift_ids[0]), _Known(lift_ids, of_visits, revisions, findings))
-        return findings
+            _remember(self._known, (day, lift_ids[0]), known)
+        return known.findings
 
     def _judged(self, lifts: Sequence[Lift], visits: Sequence[Visit], day: int, series: DailySeries) -> list[Finding]:
         block = Block(
@@ -170,7 +183,7 @@ class Daily:
         )
         return [item for judge in self._judges for item in judge(block)]
 
-    def _signs_of_block(self, lifts: Sequence[Lift], day: int, *, is_behind: bool) -> WearSigns | None:
+    def _signs_of_block(self, lifts: Sequence[Lift], day: int, stale: Mapping[str, int]) -> WearSigns | None:
         lift_ids = tuple(lift.lift_id for lift in lifts)
         revisions = self._revisions(lift_ids)
         with self._lock:
@@ -178,9 +191,11 @@ class Daily:
             before = of_day or self._signed.get((day - 1, lift_ids[0]))
         if of_day is not None and (of_day.lift_ids, of_day.revisions) == (lift_ids, revisions):
             return of_day.signs
-        if is_behind and before is not None and before.lift_ids == lift_ids:
+        if before is not None and _is_held(before, lift_ids, day, stale):
+            with self._lock:
+                _remember(self._signed, (day, lift_ids[0]), structs.replace(before, revisions=()))
             return before.signs
-        return self._note_signs(lift_ids, revisions, day, self._series(lift_ids, day))
+        return self._note_signs(lift_ids, revisions, day, self._series(_judged_of(lift_ids, stale), day))
 
     def _note_signs(
         self, lift_ids: tuple[str, ...], revisions: tuple[int, ...], day: int, series: DailySeries | None
@@ -192,7 +207,7 @@ class Daily:
             return known.signs
         signs = None if series is None else wear_signs(series, since=series.values.shape[1])
         with self._lock:
-            _remember(self._signed, (day, lift_ids[0]), _Signed(lift_ids, revisions, signs))
+            _remember(self._signed, (day, lift_ids[0]), _Signed(day, lift_ids, revisions, signs))
         return signs
 
     def _revisions(self, lift_ids: Sequence[str]) -> tuple[int, ...]:
@@ -205,6 +220,16 @@ class Daily:
             return None
         first = int(values.lift["day"].min())
         return series_of(values, day_of(first), day - first + 1)
+
+
+def _is_held(before: _Known | _Signed, lift_ids: tuple[str, ...], day: int, stale: Mapping[str, int]) -> bool:
+    """Tell whether what was found before stands: days of the block are to be computed, and that not for too long."""
+    is_behind = any(lift_id in stale for lift_id in lift_ids)
+    return is_behind and before.lift_ids == lift_ids and day - before.day <= HELD_DAYS
+
+
+def _judged_of(lift_ids: Sequence[str], stale: Mapping[str, int]) -> list[str]:
+    return [lift_id for lift_id in lift_ids if stale.get(lift_id, 0) <= STALE_DAYS_MAX]
 
 
 def _remember(known: OrderedDict[_Key, _Value], key: _Key, value: _Value) -> None:
@@ -223,8 +248,17 @@ def _by_lift(visits: Sequence[Visit]) -> dict[str, list[Visit]]:
 
 def blocks_of(lifts: Sequence[Lift], size: int = BLOCK_LIFTS) -> list[list[Lift]]:
     """Return the lifts in blocks of at most `size`, those that are built alike side by side."""
-    ordered = sorted(lifts, key=_likeness)
-    return [ordered[start : start + size] for start in range(0, len(ordered), size)]
+    blocks: list[list[Lift]] = []
+    for lift in sorted(lifts, key=_likeness):
+        if not blocks or _is_whole(blocks[-1], size):
+            blocks.append([])
+        blocks[-1].append(lift)
+    return blocks
+
+
+def _is_whole(block: Sequence[Lift], size: int) -> bool:
+    ends = len(block) >= _WHOLE_PART * size and crc32(block[-1].lift_id.encode()) % _ENDS_BLOCK == 0
+    return ends or len(block) == size
 
 
 def _likeness(lift: Lift) -> tuple[str, ...]:

@@ -74,9 +74,12 @@ class FeatureBook:
                     statement.on_conflict_do_update(index_elements=keys, set_=again), rows[start : start + _CHUNK]
                 )
 
-    def stale(self, until_day: int, *, limit: int) -> list[Mark]:
-        """Return at most `limit` marks of days up to and with `until_day`, ordered by lift and day."""
+    def stale(self, until_day: int, *, limit: int, after: Mark | None = None) -> list[Mark]:
+        """Return at most `limit` marks of days up to and with `until_day`, ordered by lift and day, behind `after`."""
         query = sa.select(stale_day).where(stale_day.c.day <= until_day)
+        if after is not None:
+            later = sa.and_(stale_day.c.lift_id == after.lift_id, stale_day.c.day > after.day)
+            query = query.where(sa.or_(stale_day.c.lift_id > after.lift_id, later))
         query = query.order_by(stale_day.c.lift_id, stale_day.c.day).limit(limit)
         with reading(self._engine) as connection:
             return [Mark(*row) for row in connection.execute(query)]
@@ -84,6 +87,12 @@ class FeatureBook:
     def is_stale(self, until_day: int) -> bool:
         """Tell whether any day up to and with `until_day` is to be computed."""
         return bool(self.stale(until_day, limit=1))
+
+    def stale_lifts(self, until_day: int) -> dict[str, int]:
+        """Return, by lift, how many of its days up to and with `until_day` are to be computed."""
+        query = sa.select(stale_day.c.lift_id, sa.func.count()).where(stale_day.c.day <= until_day)
+        with reading(self._engine) as connection:
+            return {row[0]: row[1] for row in connection.execute(query.group_by(stale_day.c.lift_id))}
 
     def keep(self, rows: Mapping[tuple[str, int], bytes], marks: Iterable[Mark]) -> None:
         """Keep days that were computed, and take away the marks that they were computed for; all or nothing.

@@ -23,6 +23,8 @@ DAY_S = 86_400.0
 KINDS = (OutageKind.BREAKDOWN, OutageKind.PLANNED, OutageKind.EXTERNAL, OutageKind.OTHER)
 BREAKDOWN, PLANNED = 0, 1
 _NO_SITE = -1
+# What lasted longer than this before a window began says nothing more in it than its lift's silence.
+_OPEN_DAYS_MAX = 50.0
 # A pause of the whole log is taken for one where no record came for a day although 20 were to be expected even at half
 # the usual rate: by chance it happens once in e^20 times. Fleets too small to tell have no pauses.
 _PAUSE_DAYS_MIN, _PAUSE_RECORDS = 1.0, 40.0
@@ -115,6 +117,13 @@ class OutageHistory(Struct, frozen=True, kw_only=True):
             cleared=np.where(cleared <= day, cleared, np.inf),
             until=min(day, self.until),
         )
+
+    def window(self, begin: float) -> "OutageHistory":
+        """Return what was known to happen from `begin` on: lifts are observed since then, what was over is left out."""
+        kept = (self.raised >= begin) | ((self.cleared > begin) & (self.raised >= begin - _OPEN_DAYS_MAX))
+        cut = {name: getattr(self, name)[kept] for name in ("lift", "kind", "code", "raised", "cleared")}
+        since = np.where(np.isfinite(self.since), np.maximum(self.since, begin), self.since)
+        return structs.replace(self, since=since, **cut)
 
     def pauses(self) -> Pauses:
         """Return the pauses of the log so far; one that goes on ends at `until`."""

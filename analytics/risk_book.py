@@ -143,7 +143,7 @@ class RiskBook:
 
     def _outages(self, found: FailureHistory, until: datetime) -> OutageHistory:
         lifts = [_observed(lift, until) for lift in self._register.lifts()]
-        return OutageHistory.of(lifts, found.occurrences, until)
+        return OutageHistory.of(lifts, found.occurrences, until).window(days_of(until) - WINDOW_DAYS)
 
     def _predicted(self, found: FailureHistory, signs: WearSigns | None, until: datetime) -> FleetRisk:
         history, day = self._outages(found, until), days_of(until)

@@ -203,7 +203,7 @@ def _open_columns(clock: Clock) -> dict[str, Floats]:
     columns["out_days"] = _last(clock, is_open, length, 0.0)
     columns["out_left_days"] = np.log1p(_last(clock, is_open, _days_left(clock, length), 0.0))
     broken = columns["out_breakdown"]
-    neighbours = np.maximum(_others(clock.history.site, np.ones_like(broken)), 1.0)
+    neighbours = np.maximum(_others(clock.history.site, np.isfinite(clock.history.since).astype(np.float64)), 1.0)
     columns["site_out"] = _others(clock.history.site, broken) / neighbours
     return columns
 

@@ -191,7 +191,10 @@ def assess(
     parts = _parts(_settings(config))
     try:
         instant = _instant(as_of) if as_of else parts.clock.now()
-        parts.daily.catch_up(instant)
+        try:
+            parts.daily.catch_up(instant)
+        except ExceptionGroup as wrong:  # the rest of the fleet is assessed all the same, as by the service
+            _tell(f"warning: {wrong}: {'; '.join(f'{each!r} ({each.__notes__[0]})' for each in wrong.exceptions)}")
         findings = parts.assessment.assess(instant, lift or None)
     except (StoreUnavailableError, UnknownLiftError) as error:
         _tell(str(error))

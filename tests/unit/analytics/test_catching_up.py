@@ -197,3 +197,34 @@ def test_what_a_message_does_not_say_is_no_value(store: Counting, book: FeatureB
     assert np.isnan(found.doors["values"][:, 3:5]).all()
     assert found.levels["direction"].tolist() == [0, 0]
     assert found.levels["values"][:, 0].tolist() == [-3.0, -3.0]
+
+
+class Poisoned(Counting):
+    """A store of which one lift cannot be read."""
+
+    def messages(
+        self,
+        lift_id: str,
+        kind: Kind,
+        since: datetime,
+        until: datetime,
+        *,
+        limit: int = PAGE_MAX,
+        after_ns: int | None = None,
+    ) -> list[Message]:
+        """Fail for L1."""
+        if lift_id == "L1":
+            message = "a mistake of ours"
+            raise ValueError(message)
+        return super().messages(lift_id, kind, since, until, limit=limit, after_ns=after_ns)
+
+
+def test_a_lift_whose_day_cannot_be_computed_keeps_no_other_from_its_values(book: FeatureBook) -> None:
+    store = Poisoned()
+    taken(store, book, [trip(LAST, lift_id=lift_id) for lift_id in ("L0", "L1", "L2")])
+    with pytest.raises(ExceptionGroup) as told:
+        catch_up(book, store, LAST)
+    assert told.value.exceptions[0].__notes__ == [f"L1, days {LAST} to {LAST} from 1970"]
+    assert (trips_of(book, "L0"), trips_of(book, "L2")) == ({LAST: 1.0}, {LAST: 1.0})
+    assert [mark.lift_id for mark in book.stale(LAST, limit=10)] == ["L1"]
+    assert book.stale_lifts(LAST) == {"L1": 1}
