@@ -42,6 +42,7 @@ class AlertKind(StrEnum):
     ALARM_EQUIPMENT_SILENT = "alarm-equipment-silent"
     ALARM_EQUIPMENT_FAULT = "alarm-equipment-fault"
     FILTERED_ALARMS = "filtered-alarms"
+    LIFT_UNOBSERVED = "lift-unobserved"
     NOTIFICATION_FAILING = "notification-failing"
     HANDOVER_UNCONFIRMED = "handover-unconfirmed"
 
@@ -101,7 +102,12 @@ SUPPRESSION_CHANGES: Mapping[tuple[Suppression, Suppression], str] = {
 }
 # Somebody may be in danger: rings always, whoever has put aside or taken out what.
 PEOPLE = frozenset(
-    {AlertKind.ENTRAPMENT.value, AlertKind.PASSENGER_ALARM.value, AlertKind.UNREGISTERED_LIFT_ALARM.value}
+    {
+        AlertKind.ENTRAPMENT.value,
+        AlertKind.PASSENGER_ALARM.value,
+        AlertKind.UNREGISTERED_LIFT_ALARM.value,
+        AlertKind.LIFT_UNOBSERVED.value,
+    }
 )
 
 

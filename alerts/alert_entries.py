@@ -1,6 +1,6 @@
 """How alerts are written into the journal: inside a transaction that the desk holds, always with their history."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -139,9 +139,16 @@ def lock_open_alert(connection: Connection, lift_id: str, kind: str, code: str |
     return None if row is None else alert_of(row)
 
 
-def lock_open_findings(connection: Connection) -> dict[str, Alert]:
-    """Return every open alert that came from a finding, locked, by its open key."""
-    rows = connection.execute(_open().where(tables.alert.c.kind.in_(FINDING_KINDS))).mappings()
+def open_finding_keys(connection: Connection) -> set[str]:
+    """Return the open keys of every open alert that came from a finding."""
+    alert = tables.alert
+    query = sa.select(alert.c.open_key).where(alert.c.open_key.is_not(None), alert.c.kind.in_(FINDING_KINDS))
+    return set(connection.execute(query).scalars())
+
+
+def lock_open_keys(connection: Connection, keys: Sequence[str]) -> dict[str, Alert]:
+    """Return the open alerts of these open keys, locked."""
+    rows = connection.execute(_open().where(tables.alert.c.open_key.in_(keys))).mappings()
     return {row["open_key"]: alert_of(row) for row in rows}
 
 

@@ -71,10 +71,11 @@ class Cases:
         """Return the messages that can move a case, in the order in which cases are looked at: by lift."""
         if self._outside is None:
             self.refresh()
+        turned: dict[str, bool] = {}
         about = [
             message
             for message in messages
-            if (message.kind is Kind.STATE and self._is_turn(message))
+            if (message.kind is Kind.STATE and self._is_turn(message, turned))
             or (message.kind is Kind.ALARM and _alarm_type(message) != "test")
             or (message.kind is Kind.FAULT and self._bears(message))
         ]
@@ -144,13 +145,19 @@ class Cases:
                 tell_case(connection, "arrival-late", each, now, arrive_by=each.arrive_by.isoformat())
         return len(unanswered) + len(not_there)
 
-    def _is_turn(self, message: Message) -> bool:
-        body = message.body
+    def _is_turn(self, message: Message, turned: dict[str, bool]) -> bool:
+        """Tell whether a state says something else than what stands; `turned`: what the batch has said before it."""
+        body, lift_id = message.body, message.lift_id
         if not isinstance(body, State) or body.in_door_zone is None or message.late:
             return False
-        self._states[message.lift_id] = message
+        self._states[lift_id] = message
         assert self._outside is not None
-        return message.lift_id in self._open or _is_outside(body) != (message.lift_id in self._outside)
+        is_outside = _is_outside(body)
+        before = turned.get(lift_id)
+        is_other = is_outside != (lift_id in self._outside if before is None else before)
+        if is_other:
+            turned[lift_id] = is_outside
+        return lift_id in self._open or is_other
 
     def _bears(self, message: Message) -> bool:
         return isinstance(message.body, Fault) and (message.body.code in _BEARS or message.lift_id in self._open)

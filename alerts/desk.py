@@ -8,6 +8,7 @@ two processes at once, ends in the same alerts and orders.
 from collections.abc import Sequence
 from datetime import datetime
 
+import structlog
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
@@ -28,18 +29,22 @@ from alerts.service_alerts import Conditions, apply_conditions, differ
 from alerts.silence import Silence, SilenceSettings
 from alerts.stranger_alerts import end_registered, take_calls
 from alerts.taking import take
-from alerts.upkeep import Upkeep
+from alerts.unobserved import by_lift, tell_unobserved
+from alerts.upkeep import Upkeep, run_each
 from alerts.watchdog import Heard, Watchdog
 from alerts.work_orders import WorkOrder
 from analytics.findings import Finding
 from ingest.clock import from_ms
+from ingest.database import DATABASE_AWAY
 from ingest.fleet_register import FleetRegister
 from ingest.messages import Kind, Message
 from ingest.strangers import StrangerCall
 
-_CAN_RING = frozenset({Kind.FAULT, Kind.ALARM})
+_FAULT, _ALARM, _STATE = Kind.FAULT, Kind.ALARM, Kind.STATE
 # Processes times conditions; more are not read, and then written about without need.
 SERVICE_ALERTS_MAX = 500
+
+log = structlog.get_logger()
 
 
 class DeskSettings(Struct, frozen=True, kw_only=True):
@@ -90,17 +95,44 @@ class Desk:
     def observe(self, messages: Sequence[Message]) -> None:
         """Take a batch of messages, durable on return; the same batch again changes nothing.
 
-        Late messages ring nothing. Nothing is written where nothing in the batch matters.
+        Late messages ring nothing. Nothing is written where nothing in the batch matters. Where a mistake of ours keeps
+        a batch from being judged it is judged lift by lift, and whom it is about rings.
         """
-        said = [message for message in messages if message.kind in _CAN_RING and conditions.key_of(message) is not None]
-        states = self._modes.news(messages)
+        try:
+            self._observe(messages)
+        except DATABASE_AWAY:
+            raise
+        except Exception:
+            log.exception("batch-not-observed", messages=len(messages))
+            for of_lift in by_lift(messages):
+                self._observe_lift(of_lift)
+
+    def _observe_lift(self, messages: Sequence[Message]) -> None:
+        try:
+            self._observe(messages)
+        except DATABASE_AWAY:
+            raise
+        except Exception as error:
+            log.exception("lift-not-observed", lift_id=messages[0].lift_id)
+            with self._journal.writing(for_alarms=True) as connection:
+                tell_unobserved(connection, self._rules, messages, error)
+
+    def _observe(self, messages: Sequence[Message]) -> None:
+        # One look at what nearly all messages are, readings that no alarm follows from; the rest is looked at closely.
+        telling = [
+            message
+            for message in messages
+            if (kind := message.kind) is _FAULT or kind is _ALARM or kind is _STATE  # faster than a set of an enum
+        ]
+        said = [message for message in telling if message.kind is not _STATE and conditions.key_of(message) is not None]
+        states = self._modes.news(telling)
         said += states
         news = self._watchdog.news(messages)
-        about_cases = self._cases.news(messages)
-        about_equipment = self._equipment.news(messages)
+        about_cases = self._cases.news(telling)
+        about_equipment = self._equipment.news(telling)
         if not (said or news or about_cases or about_equipment):
             return
-        with self._journal.writing() as connection:
+        with self._journal.writing(for_alarms=True) as connection:
             # In one order over all processes, so that no two wait for each other; as they came within one condition.
             # States first: a fault that comes together with the inspection mode is that of somebody at work.
             for message in sorted(said, key=_in_order):
@@ -115,7 +147,7 @@ class Desk:
 
     def hear_strangers(self, calls: Sequence[StrangerCall]) -> None:
         """Raise an alert for each lift that calls for help though nobody has registered it; again changes little."""
-        with self._journal.writing() as connection:
+        with self._journal.writing(for_alarms=True) as connection:
             take_calls(connection, self._rules, calls)
 
     def apply(self, findings: Sequence[Finding], as_of: datetime) -> None:
@@ -124,21 +156,30 @@ class Desk:
         New ones are raised, those that are gone are cleared. An assessment older than the newest one that was applied
         changes nothing: another process was quicker.
         """
-        with self._journal.writing() as connection:
-            apply_findings(connection, self._rules, findings, as_of)
+        apply_findings(self._journal, self._rules, findings, as_of)
 
     def watch(self, now: datetime, receiving_since: datetime | None) -> int:
         """See to everything that is due by now; return how many alerts silence has raised.
 
         `receiving_since` is since when we hear the broker, None where we do not: then, and until a lift had the time
-        to be heard, nobody is called silent.
+        to be heard, nobody is called silent. A mistake in one part holds no other up, and is raised at the end.
         """
-        self._cases.watch(now)
-        watch_clocks(self._journal, now)
-        end_registered(self._journal, self._register, now)
-        self._upkeep.see_to(now)
-        called = self._silence.watch(now, receiving_since)
-        self._equipment.watch(now, receiving_since)
+        called = 0
+
+        def silence() -> None:
+            nonlocal called
+            called = self._silence.watch(now, receiving_since)
+
+        run_each(
+            {
+                "cases": lambda: self._cases.watch(now),
+                "clocks": lambda: watch_clocks(self._journal, now),
+                "strangers": lambda: end_registered(self._journal, self._register, now),
+                "upkeep": lambda: self._upkeep.see_to(now),
+                "silence": silence,
+                "equipment": lambda: self._equipment.watch(now, receiving_since),
+            }
+        )
         return called
 
     def report(self, conditions: Conditions, process: str, now: datetime) -> None:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
@@ -23,6 +24,9 @@ LANES_AT_ONCE = 16
 STEP_EVERY_S = 1.0
 # Of one lane in a turn; then others may have the thread.
 SENT_A_TURN_MAX = 100
+
+# A part that failed is tried each second; so long after the last failure all is well again.
+FAILED_FOR = timedelta(minutes=1)
 
 log = structlog.get_logger()
 
@@ -46,6 +50,7 @@ class Dispatcher:
         self._stopping = threading.Event()
         self._counting = threading.Lock()
         self._trouble: str | None = None
+        self._failed_at: datetime | None = None
         self.counts = DispatchCounts()
 
     def run(self) -> None:
@@ -69,6 +74,8 @@ class Dispatcher:
 
     def trouble(self) -> str | None:
         """Return what keeps notifications from being sent; None: all is well."""
+        if self._failed_at is not None and self._clock.now() - self._failed_at < FAILED_FOR:
+            return "failed, see the log"
         return self._trouble
 
     def _submit(self, pool: ThreadPoolExecutor, busy: set[Future[None]]) -> None:
@@ -79,10 +86,22 @@ class Dispatcher:
 
     def _prepare(self) -> None:
         now = self._clock.now()
+        # Each by itself: what cannot be told must not keep what can be from being sent.
+        for step in (self._fan_out, partial(escalate, self._engine), partial(remove_old, self._engine)):
+            self._apart(partial(step, now))
+
+    def _fan_out(self, now: datetime) -> None:
         while fan_out(self._engine, now) == ROWS_A_STEP and not self._stopping.is_set():
             pass
-        escalate(self._engine, now)
-        remove_old(self._engine, now)
+
+    def _apart(self, action: Callable[[], object]) -> None:
+        try:
+            action()
+        except DATABASE_AWAY:
+            raise
+        except Exception:
+            log.exception("notifying-failed")
+            self._failed_at = self._clock.now()
 
     def _serve(self, lane: Lane) -> int:
         """Send what is due in a lane until nothing is, or one fails."""
@@ -129,6 +148,6 @@ class Dispatcher:
             self._trouble = "the database does not answer"
         except Exception:  # a mistake in telling must not end the lane of the alarms
             log.exception("notifying-failed")
-            self._trouble = "failed, see the log"
+            self._failed_at = self._clock.now()
         else:
             self._trouble = None

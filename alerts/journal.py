@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection, Engine, RowMapping
 
 from alerts import tables
 from alerts.alert import OPEN_STATES, Alert, AlertState, Suppression
+from alerts.precedence import Precedence
 from alerts.work_orders import OrderKind, OrderState, WorkOrder
 from ingest.database import reading
 
@@ -46,24 +47,26 @@ class Journal:
     def __init__(self, engine: Engine) -> None:
         """Use a migrated database."""
         self._engine = engine
+        self._precedence = Precedence()
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def writing(self, *, for_alarms: bool = False) -> Iterator[Connection]:
         """Give a connection whose writes are one transaction: all of them durable on exit, or none.
 
-        Within `joining` it is the transaction of that.
+        Within `joining` it is the transaction of that. One that is `for_alarms` goes before all others of this process
+        that have not begun; whoever writes much does so in many short transactions.
         """
         outer = _joined.get()
         if outer is not None:
             yield outer
             return
-        with self._engine.begin() as connection:
+        with self._precedence.first() if for_alarms else self._precedence.after(), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
     def joining(self) -> Iterator[Connection]:
         """Make everything that is written within one transaction, so that an answer is kept exactly with its change."""
-        with self._engine.begin() as connection:
+        with self._precedence.after(), self._engine.begin() as connection:
             token = _joined.set(connection)
             try:
                 yield connection
@@ -217,7 +220,7 @@ def orders_of(connection: Connection, rows: Sequence[RowMapping]) -> list[WorkOr
     return [_order_of(row, alert_ids[row["id"]]) for row in rows]
 
 
-def chunks(values: list[_T]) -> Iterator[list[_T]]:
+def chunks(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
     """Cut a list into pieces that fit one query: databases bound the number of parameters."""
     return (values[start : start + _IDS_A_QUERY] for start in range(0, len(values), _IDS_A_QUERY))
 

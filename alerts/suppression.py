@@ -39,6 +39,8 @@ from ingest.database import insert_new
 
 # Controllers start again after a cut, gateways connect again: until then what was explained stays explained.
 RETURN_GRACE = timedelta(minutes=2)
+# Whoever sees to shelves has been away, or had no row to see.
+SHELF_FORGOTTEN_AFTER = timedelta(minutes=1)
 _table = tables.suppression
 
 
@@ -140,13 +142,20 @@ def over_without_release(connection: Connection) -> list[int]:
     return list(connection.execute(query).scalars())
 
 
-def silent_alerts(connection: Connection, after_id: int, limit: int) -> list[Alert]:
-    """Return open alerts that are suppressed or out of service, the oldest first."""
+def silent_alerts(connection: Connection, after_id: int, limit: int, now: datetime) -> list[Alert]:
+    """Return open alerts that are suppressed, out of service, or on a shelf whose time is long over, the oldest first.
+
+    The end of a shelf rings by itself, unless its alert was raised by somebody else at that very moment.
+    """
     alert = tables.alert
     query = (
         sa.select(alert)
         .where(alert.c.open_key.is_not(None), alert.c.id > after_id)
-        .where(alert.c.suppressed_by.is_not(None) | alert.c.out_of_service)
+        .where(
+            alert.c.suppressed_by.is_not(None)
+            | alert.c.out_of_service
+            | (alert.c.shelved_until <= now - SHELF_FORGOTTEN_AFTER)
+        )
         .order_by(alert.c.id)
         .limit(limit)
     )

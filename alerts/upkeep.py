@@ -4,10 +4,12 @@ Each thing that is due is a transaction of its own that claims it first, so that
 and one mishap holds nothing else up. Looking takes no lock, and of each sort only so many are seen to at a time.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
+import structlog
 from sqlalchemy.engine import Connection
 
 from alerts import floods, power_cuts, reminders, settling, shelving, suppression, taken_out
@@ -16,6 +18,7 @@ from alerts.alert_entries import lock_alert
 from alerts.journal import Journal
 from alerts.rules import RuleBook
 from alerts.taking import settle
+from ingest.database import DATABASE_AWAY
 from ingest.fleet_register import FleetRegister
 
 # Of one sort in one go; what is left is seen to the next time, seconds later.
@@ -23,6 +26,27 @@ DUE_MAX = 500
 # Silent alerts that are looked at again in one go.
 SILENT_MAX = 200
 _T = TypeVar("_T")
+
+log = structlog.get_logger()
+
+
+def run_each(parts: Mapping[str, Callable[[], object]]) -> None:
+    """Run parts one after another: one that fails by a mistake of ours keeps no other from running.
+
+    Raises:
+        Exception: what the first of those raised that failed; at once where the database is away.
+    """
+    failed: Exception | None = None
+    for name, run in parts.items():
+        try:
+            run()
+        except DATABASE_AWAY:
+            raise
+        except Exception as error:
+            log.exception("part-of-watch-failed", part=name)
+            failed = failed or error
+    if failed is not None:
+        raise failed
 
 
 class Upkeep:
@@ -37,39 +61,45 @@ class Upkeep:
 
     def see_to(self, now: datetime) -> None:
         """See to everything that is due as of `now`."""
-        self._each(
-            lambda connection: settling.due(connection, now, DUE_MAX),
-            lambda connection, which: settle(connection, self._rules, *which, now),
-        )
-        self._see_to_sites(now)
-        self._each(
-            suppression.over_without_release,
-            lambda connection, alert_id: suppression.release(connection, alert_id, now),
-        )
-        self._each(
-            lambda connection: taken_out.due_entries(connection, now, DUE_MAX),
-            lambda connection, entry_id: taken_out.see_to_entry(connection, entry_id, now),
-        )
-        self._each(
-            lambda connection: self._restorable(connection, now),
-            lambda connection, alert_id: self._reconsider(connection, alert_id, now),
-        )
-        self._each(
-            lambda connection: shelving.due_shelves(connection, now, DUE_MAX),
-            lambda connection, key: shelving.see_to_shelf(connection, self._rules, key, now),
-        )
-        self._see_to_flood(now)
-        self._each(
-            lambda connection: reminders.due_reminders(connection, now, DUE_MAX),
-            lambda connection, alert_id: reminders.remind(connection, alert_id, now),
+        run_each(
+            {
+                "delays": lambda: self._each(
+                    lambda connection: settling.due(connection, now, DUE_MAX),
+                    lambda connection, which: settle(connection, self._rules, *which, now),
+                ),
+                "sites": lambda: self._see_to_sites(now),
+                "released": lambda: self._each(
+                    suppression.over_without_release,
+                    lambda connection, alert_id: suppression.release(connection, alert_id, now),
+                ),
+                "entries": lambda: self._each(
+                    lambda connection: taken_out.due_entries(connection, now, DUE_MAX),
+                    lambda connection, entry_id: taken_out.see_to_entry(connection, entry_id, now),
+                ),
+                "silent": lambda: self._each(
+                    lambda connection: self._restorable(connection, now),
+                    lambda connection, alert_id: self._reconsider(connection, alert_id, now),
+                ),
+                "shelves": lambda: self._each(
+                    lambda connection: shelving.due_shelves(connection, now, DUE_MAX),
+                    lambda connection, key: shelving.see_to_shelf(connection, self._rules, key, now),
+                ),
+                "flood": lambda: self._see_to_flood(now),
+                "reminders": lambda: self._each(
+                    lambda connection: reminders.due_reminders(connection, now, DUE_MAX),
+                    lambda connection, alert_id: reminders.remind(connection, alert_id, now),
+                ),
+            }
         )
 
     def _each(self, due: Callable[[Connection], Sequence[_T]], act: Callable[[Connection, _T], None]) -> None:
         with self._journal.reading() as connection:
             found = due(connection)
-        for each in found:
-            with self._journal.writing() as connection:
-                act(connection, each)
+        run_each({str(each): partial(self._see_to, act, each) for each in found})
+
+    def _see_to(self, act: Callable[[Connection, _T], None], each: _T) -> None:
+        with self._journal.writing() as connection:
+            act(connection, each)
 
     def _see_to_sites(self, now: datetime) -> None:
         with self._journal.reading() as connection:
@@ -93,7 +123,7 @@ class Upkeep:
 
     def _restorable(self, connection: Connection, now: datetime) -> list[int]:
         """Return silent alerts whose reason has changed; goes through all of them in several rounds."""
-        alerts = suppression.silent_alerts(connection, self._silent_id, SILENT_MAX)
+        alerts = suppression.silent_alerts(connection, self._silent_id, SILENT_MAX, now)
         self._silent_id = alerts[-1].id if len(alerts) == SILENT_MAX else 0
         return [alert.id for alert in alerts if not suppression.is_as_it_was(connection, alert, now)]
 

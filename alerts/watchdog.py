@@ -13,6 +13,7 @@ from msgspec import Struct
 from sqlalchemy.engine import Connection
 
 from alerts import tables
+from alerts.journal import chunks
 from ingest.clock import from_ms
 from ingest.database import insert_new
 from ingest.messages import Kind, Message
@@ -114,20 +115,23 @@ class Watchdog:
         """Note what has been committed, so that it is not written again for a while."""
         self._written.update({heard.lift_id: heard for heard in news})
 
-    def claim(self, connection: Connection, now: datetime, wills_from: datetime | None = None) -> list[Lost]:
-        """Take every lift whose time has passed, so that nobody else does; ordered by lift.
+    def late(self, connection: Connection, now: datetime, wills_from: datetime | None = None) -> list[str]:
+        """Return every lift whose time has passed, in order.
 
         With `wills_from` only those whose last will came of late: their time passed at that instant or after it.
         """
         table = tables.contact
-        # In one order and past rows that somebody is writing: they are looked at again the next time.
-        late = sa.select(table.c.lift_id).where(table.c.due_at <= now).order_by(table.c.lift_id)
+        query = sa.select(table.c.lift_id).where(table.c.due_at <= now).order_by(table.c.lift_id)
         if wills_from is not None:
-            late = late.where(~table.c.connected, table.c.due_at >= wills_from)
-        is_late = table.c.lift_id.in_(late.with_for_update(skip_locked=True)) & (table.c.due_at <= now)
-        claim = sa.update(table).where(is_late).values(due_at=None)
-        rows = connection.execute(claim.returning(table.c.lift_id, table.c.last_message_at, table.c.connected)).all()
-        return sorted((Lost(*row) for row in rows), key=lambda lost: lost.lift_id)
+            query = query.where(~table.c.connected, table.c.due_at >= wills_from)
+        return list(connection.execute(query).scalars())
+
+    def claim(self, connection: Connection, now: datetime, lift_ids: Sequence[str]) -> list[Lost]:
+        """Take those of these lifts whose time has passed, so that nobody else does; ordered by lift."""
+        return sorted(
+            (lost for chunk in chunks(lift_ids) for lost in _claimed(connection, now, chunk)),
+            key=lambda lost: lost.lift_id,
+        )
 
     def reason(self, lost: Lost) -> str:
         """Return why a lift is called silent, for an operator."""
@@ -162,3 +166,13 @@ class Watchdog:
             "connected": False,
             "due_at": lost_at + self._grace,
         }
+
+
+def _claimed(connection: Connection, now: datetime, lift_ids: Sequence[str]) -> list[Lost]:
+    table = tables.contact
+    # In one order and past rows that somebody is writing: they are looked at again the next time.
+    late = sa.select(table.c.lift_id).where(table.c.lift_id.in_(lift_ids), table.c.due_at <= now)
+    held = late.order_by(table.c.lift_id).with_for_update(skip_locked=True)
+    claim = sa.update(table).where(table.c.lift_id.in_(held) & (table.c.due_at <= now)).values(due_at=None)
+    rows = connection.execute(claim.returning(table.c.lift_id, table.c.last_message_at, table.c.connected))
+    return [Lost(*row) for row in rows]

@@ -8,7 +8,9 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from types import FrameType
 
 import msgspec
@@ -79,6 +81,7 @@ class Serving:
         self._stopping = threading.Event()
         self._failed: list[str] = []
         self._assessment_failed = False
+        self._watch_failed = False
         host, port = parts.settings.bind
         make_app = create_probes if role is Role.INGEST else create_app
         app = make_app(self._service(), Access(parts.settings.api_token))
@@ -175,12 +178,20 @@ class Serving:
 
     def _watch(self) -> None:
         """See every few seconds to what silence means: of lifts, and of the parts that this process stands on."""
-        while self._ingesting is not None and not self._stopping.is_set():
+        ingesting, parts = self._ingesting, self._parts
+        if ingesting is None:
+            return
+        process = parts.settings.mqtt_client_id
+        steps: dict[str, Callable[[datetime], object]] = {
+            "watch": lambda now: parts.desk.watch(now, ingesting.broker.connected_since()),
+            "watch-shift": parts.shift.watch,
+            "report": lambda now: parts.desk.report(ingesting.conditions(now), process, now),
+        }
+        while not self._stopping.is_set():
             now = self._parts.clock.now()
-            with self._put_off("watch"):
-                self._parts.desk.watch(now, self._ingesting.broker.connected_since())
-                self._parts.shift.watch(now)
-                self._parts.desk.report(self._ingesting.conditions(now), self._parts.settings.mqtt_client_id, now)
+            # Each by itself: a mistake in one must neither keep the others from running nor end the lane of the alarms.
+            done = [self._done(name, partial(step, now)) for name, step in steps.items()]
+            self._watch_failed = not all(done)
             self._stopping.wait(WATCH_EVERY_S)
 
     def _assess(self) -> None:
@@ -200,8 +211,8 @@ class Serving:
         """Have the models of next week ready before they are needed."""
         self._parts.risks.prepare(self._parts.clock.now())
 
-    def _done(self, what: str, step: Callable[[], None]) -> bool:
-        """Do a step of the assessment; False where it failed: a mistake there must not end the lane of the alarms."""
+    def _done(self, what: str, step: Callable[[], object]) -> bool:
+        """Do a step of assessment or watch; False where it failed: a mistake must not end the lane of the alarms."""
         try:
             with self._put_off(what):
                 step()
@@ -237,6 +248,7 @@ class Serving:
         return {
             "database": _answer(self._ping_database),
             "telemetry_store": _answer(self._parts.store.ping),
+            "watch": "failed, see the log" if self._watch_failed else True,
             "assessment": "failed, see the log" if self._assessment_failed else True,
             "notifications": (self._dispatcher.trouble() if self._dispatcher else None) or True,
             "parts": f"ended: {', '.join(self._failed)}" if self._failed else True,

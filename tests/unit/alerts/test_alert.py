@@ -84,7 +84,7 @@ def test_every_change_of_silence_has_a_name_and_the_same_twice_is_none() -> None
 
 
 def test_people_are_never_silent_whatever_else_is() -> None:
-    assert {"entrapment", "passenger-alarm", "unregistered-lift-alarm"} == PEOPLE
+    assert {"entrapment", "passenger-alarm", "unregistered-lift-alarm", "lift-unobserved"} == PEOPLE
     assert set(ALERT_KINDS) > PEOPLE
 
 

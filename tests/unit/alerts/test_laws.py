@@ -122,8 +122,11 @@ class Outage:
         return False
 
 
-class OutageError(Exception):
-    """Said by the test."""
+class OutageError(sa.exc.OperationalError):
+    """Said by the test: the database does not answer."""
+
+    def __init__(self) -> None:
+        super().__init__("said by the test", None, Exception())
 
 
 BATCH = [
