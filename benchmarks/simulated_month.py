@@ -12,7 +12,7 @@ import argparse
 import heapq
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -37,8 +37,10 @@ from simulator.transport import CLEAN, ROUGH, Line, Link, NoLog, Roughness
 
 START = "2026-03-02T00:00:00+00:00"
 LAST_WILL = encode(State(connected=False))
-# Somebody looks every 5 s in the service; here every 10 min, and each minute for 2 min after a fault or an alarm.
-CALM, AWAKE, AWAKE_FOR = timedelta(minutes=10), timedelta(minutes=1), timedelta(minutes=2)
+# Somebody looks every 5 s in the service; here every 30 min, each minute for 2 min after a fault or an alarm, and when
+# a fault has stood for as long as it waits at most.
+CALM, AWAKE, AWAKE_FOR = timedelta(minutes=30), timedelta(minutes=1), timedelta(minutes=2)
+WAITS = timedelta(minutes=20)
 _RINGS = frozenset({Kind.FAULT.value, Kind.ALARM.value})
 
 Came = tuple[int, str, bytes]
@@ -67,6 +69,7 @@ class Month:
         start = self.clock.now()
         next_day_ms = self.start_ms + DAY_MS
         look_at, awake_until = start + CALM, start
+        waited: deque[datetime] = deque()
         batch: list[Came] = []
         for came in heapq.merge(*(self._came(spec, rough) for spec in self.fleet)):
             now = from_ms(came[0])
@@ -76,11 +79,15 @@ class Month:
                     self.assessed.over(next_day_ms)
                     next_day_ms += DAY_MS
                 batch = []
+                while waited and waited[0] <= look_at:
+                    waited.popleft()
                 look_at += AWAKE if look_at < awake_until else CALM
+                look_at = min([look_at, *list(waited)[:1]])
             batch.append(came)
             if came[1].rsplit("/", 1)[-1] in _RINGS:
                 awake_until = now + AWAKE_FOR
                 look_at = min(look_at, now + AWAKE)
+                waited.append(now + WAITS)
         self._look(batch, from_ms(self.until_ms), start)
 
     def _look(self, batch: Sequence[Came], now: datetime, since: datetime) -> None:
@@ -131,12 +138,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rough", action="store_true")
     parser.add_argument("--alarms-only", action="store_true", help="without daily values and assessments")
+    parser.add_argument("--trapped", action="store_true", help="only lifts in which people are trapped in the month")
     parser.add_argument("--traffic", type=float, default=0.3, help="of the trips that daily values are made of")
     options = parser.parse_args()
     began_s, clock = time.monotonic(), ManualClock(datetime.fromisoformat(START))
     with tempfile.TemporaryDirectory() as folder:
         parts = open_parts(Settings(data_dir=Path(folder)), clock)
         fleet = make_fleet(options.seed, options.lifts, options.traffic)
+        if options.trapped:
+            fleet = [spec for spec in fleet if _traps(spec, to_ms(clock.now()), options.days)]
         month = Month(parts, clock, fleet, options.days, options.seed)
         if not options.alarms_only:
             month.assessed = Days(parts, fleet, month.lives)
@@ -150,6 +160,11 @@ def main() -> None:
         )
         tell(parts, month)
         parts.close()
+
+
+def _traps(spec: LiftSpec, start_ms: int, days: float) -> bool:
+    until_ms = start_ms + int(days * DAY_MS)
+    return any(each.freed_ms and start_ms <= each.failed_ms < until_ms for each in life_of(spec, start_ms).breakdowns)
 
 
 def tell(parts: Parts, month: Month) -> None:
