@@ -169,7 +169,7 @@ def test_a_car_that_turns_twice_in_one_batch_stands_as_it_was_said_last(room: Ro
 
 def test_an_alert_whose_shelf_is_gone_rings_again(room: Room) -> None:
     """As when one process raises it below the shelf while another takes the shelf away."""
-    room.desk.observe([fault("start-failure")])
+    room.desk.observe([fault("overspeed")])
     QuietDesk(room.journal, RULES).shelve(room.alert().id, 30, "Olga", at(1), "known")
     with room.journal.writing() as connection:
         connection.execute(sa.delete(tables.shelf))
