@@ -4,8 +4,6 @@ A model corrects the empirical Bayes rates of `risk_rates`: where there is too l
 did no better on days that it had not seen, the rates stand alone.
 """
 
-from typing import Any
-
 import numpy as np
 from msgspec import Struct
 
@@ -189,8 +187,3 @@ def _check(frame: RiskFrame, horizon_days: float, model: HorizonModel) -> None:
     if model.horizon_days != horizon_days or model.columns != frame.columns:
         message = f"a model for {model.horizon_days:g} days and {len(model.columns)} columns does not fit"
         raise ValueError(message)
-
-
-def arrays_of(part: Linear | Trees) -> dict[str, Any]:
-    """Return the fields of a part by name."""
-    return {name: getattr(part, name) for name in part.__struct_fields__}
