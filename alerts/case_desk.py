@@ -8,7 +8,7 @@ from sqlalchemy.engine import Connection
 
 from alerts import case_entries, order_entries, tables
 from alerts.alert import IllegalTransitionError
-from alerts.cases import close_case, escalate
+from alerts.case_alerts import close_case, escalate
 from alerts.entrapment import EntrapmentCase, Outcome, Stage, require_legal, warnings, with_people
 from alerts.journal import Journal
 from alerts.rules import RuleBook

@@ -45,11 +45,6 @@ class Presence(Struct, frozen=True, kw_only=True):
     outcome: str = "done"
 
 
-def is_maintenance_day(spec: LiftSpec, day: date) -> bool:
-    """Tell whether the calendar, which does not move, has a visit on a day."""
-    return (day.toordinal() + int(spec.phase * 1000)) % MAINTENANCE_EVERY_DAYS == 0
-
-
 def calendar(spec: LiftSpec, first: date, last: date) -> list[Presence]:
     """Return the maintenance visits from the first day to the last, in order; a neglected lift misses some."""
     shift = (first.toordinal() + int(spec.phase * 1000)) % MAINTENANCE_EVERY_DAYS

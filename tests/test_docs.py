@@ -1,5 +1,6 @@
 """The documentation is tested: what exists stands in it."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,18 @@ def test_every_option_of_the_simulator_that_needs_a_word_has_one() -> None:
         "--history-days",
     ):
         assert option in SIMULATOR
+
+
+def test_every_file_of_the_alerts_room_stands_in_the_map_once() -> None:
+    text = (DOCS / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    here = text.split("## The files of `alerts/`")[1].split("\n## ")[0]
+    rows = "".join(line for line in here.splitlines() if line.startswith("| ") and "`" in line)
+    files = [path.stem for path in (DOCS.parent / "alerts").glob("*.py") if path.stem != "__init__"]
+    assert sorted(re.findall(r"`(\w+)`", rows)) == sorted(files)
+
+
+def test_every_decision_has_a_number_of_its_own_and_stands_in_the_list() -> None:
+    pages = sorted(path.name for path in (DOCS / "decisions").glob("0*.md"))
+    text = (DOCS / "decisions" / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"\]\((.+?)\)", text) == pages
+    assert len({name[:4] for name in pages}) == len(pages)
