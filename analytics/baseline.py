@@ -29,6 +29,10 @@ class Baseline(Struct, frozen=True):
     centre: Floats
     scale: Floats
 
+    def of(self, rows: slice | NDArray[np.int64]) -> "Baseline":
+        """Return some of the series."""
+        return Baseline(self.values[rows], self.known[rows], self.centre[rows], self.scale[rows])
+
 
 def normal(values: Floats) -> tuple[Floats, Floats]:
     """Return median and scaled median absolute deviation of the first `BASELINE_DAYS` known days of each series."""

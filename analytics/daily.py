@@ -20,14 +20,13 @@ from analytics.feature_book import FeatureBook
 from analytics.findings import Finding
 from analytics.series import DailySeries
 from analytics.stale_days import last_settled_day
-from analytics.wear_signs import WearSigns, joined, wear_signs
+from analytics.wear_rows import WINDOW_DAYS, WearRows, lately, wear_rows
+from analytics.wear_signs import WearSigns, joined, latest_signs
 from ingest.clock import EPOCH, to_ms
 from ingest.fleet import Lift, Visit
 from ingest.fleet_register import FleetRegister
 from ingest.telemetry_store import TelemetryStore
 
-# A slow part wears for half a year; before that a lift's own normal is learnt. Drift looks at no more days.
-WINDOW_DAYS = 308
 BLOCK_LIFTS = 100
 # A block ends where it is full or, once it has two fifths of that, at a lift whose name falls so, one in 32: so a lift
 # that is registered changes its own block and hardly another, and not every one behind it.
@@ -44,12 +43,13 @@ STALE_DAYS_MAX = 7
 class Block(Struct, frozen=True, kw_only=True):
     """Some lifts that are built alike, their daily values and their visits; nothing of it later than `as_of`.
 
-    `as_of` is the end of the last day of the series; visits, ordered by instant, may be later than that, but not later
-    than the instant of the assessment.
+    `wear` is what can wear of the series, made once for whoever asks. `as_of` is the end of the last day of the series;
+    visits, ordered by instant, may be later than that, but not later than the instant of the assessment.
     """
 
     lifts: Sequence[Lift]
     series: DailySeries
+    wear: WearRows
     visits: Sequence[Visit]
     as_of: datetime
 
@@ -166,18 +166,19 @@ class Daily:
         if before is not None and _is_held(before, lift_ids, day, stale):
             known = structs.replace(before, revisions=())  # for tomorrow; of no state of today's values
         else:
-            series = self._series(_judged_of(lift_ids, stale), day)
-            self._note_signs(lift_ids, revisions, day, series)
-            findings = [] if series is None else self._judged(lifts, own, day, series)
+            wear = self._wear(_judged_of(lift_ids, stale), day)
+            self._note_signs(lift_ids, revisions, day, wear)
+            findings = [] if wear is None else self._judged(lifts, own, day, wear)
             known = _Known(day, lift_ids, of_visits, revisions, findings)
         with self._lock:
             _remember(self._known, (day, lift_ids[0]), known)
         return known.findings
 
-    def _judged(self, lifts: Sequence[Lift], visits: Sequence[Visit], day: int, series: DailySeries) -> list[Finding]:
+    def _judged(self, lifts: Sequence[Lift], visits: Sequence[Visit], day: int, wear: WearRows) -> list[Finding]:
         block = Block(
             lifts=lifts,
-            series=series,
+            series=wear.series,
+            wear=wear,
             visits=sorted(visits, key=lambda visit: visit.done_at),
             as_of=EPOCH + timedelta(days=day + 1),
         )
@@ -195,17 +196,17 @@ class Daily:
             with self._lock:
                 _remember(self._signed, (day, lift_ids[0]), structs.replace(before, revisions=()))
             return before.signs
-        return self._note_signs(lift_ids, revisions, day, self._series(_judged_of(lift_ids, stale), day))
+        return self._note_signs(lift_ids, revisions, day, self._wear(_judged_of(lift_ids, stale), day))
 
     def _note_signs(
-        self, lift_ids: tuple[str, ...], revisions: tuple[int, ...], day: int, series: DailySeries | None
+        self, lift_ids: tuple[str, ...], revisions: tuple[int, ...], day: int, wear: WearRows | None
     ) -> WearSigns | None:
         """Make the signs of a block's values, once: what asks for them later need not read the values again."""
         with self._lock:
             known = self._signed.get((day, lift_ids[0]))
         if known is not None and (known.lift_ids, known.revisions) == (lift_ids, revisions):
             return known.signs
-        signs = None if series is None else wear_signs(series, since=series.values.shape[1])
+        signs = None if wear is None else latest_signs(wear)
         with self._lock:
             _remember(self._signed, (day, lift_ids[0]), _Signed(day, lift_ids, revisions, signs))
         return signs
@@ -214,12 +215,12 @@ class Daily:
         with self._lock:
             return tuple(self._changed.get(lift_id, 0) for lift_id in lift_ids)
 
-    def _series(self, lift_ids: Sequence[str], day: int) -> DailySeries | None:
+    def _wear(self, lift_ids: Sequence[str], day: int) -> WearRows | None:
         values = self._book.values(lift_ids, day - WINDOW_DAYS + 1, day)
         if not len(values.lift):
             return None
         first = int(values.lift["day"].min())
-        return series_of(values, day_of(first), day - first + 1)
+        return wear_rows(lately(series_of(values, day_of(first), day - first + 1)))
 
 
 def _is_held(before: _Known | _Signed, lift_ids: tuple[str, ...], day: int, stale: Mapping[str, int]) -> bool:

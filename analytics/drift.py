@@ -11,8 +11,9 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from analytics.baseline import Baseline, Floats, baseline
+from analytics.baseline import Baseline, Flags, Floats, baseline
 from analytics.ramps import evidence, latest, sums
+from analytics.wear_rows import DAYS_MIN, WearRows
 
 Ints = NDArray[np.int64]
 
@@ -22,7 +23,6 @@ HOLD = 2.0
 # standard errors within this many days.
 _STEP_DAYS, _STEP_SIGMA, _WORN_SIGMA = 10, 3.0, 1.5
 _STEP_KNOWN_MIN = 4
-_DAYS_MIN = 30
 _PHI_MAX, _TINY = 0.8, 1e-9
 
 
@@ -43,58 +43,57 @@ class Drift(Struct, frozen=True, kw_only=True):
     scale: float
 
 
-class Asked(Struct, frozen=True):
-    """How each series is judged (series,).
+def drifts(rows: WearRows, more_needed: Floats, visits: Mapping[int, Sequence[int]]) -> list[Drift]:
+    """Return which rows drift at the end of their last day.
 
-    `scale_min` and `allowed` (slope a day) in the unit of its values; `more_needed` is added to its threshold. Series
-    of one `group` (numbers from 0) are the same readings seen from two sides: what mends one is a new start of both.
+    `more_needed` (rows,) is added to the threshold of each; `visits` has, by the number of the lift, the days on which
+    somebody was at it. Rows of one series are the same readings seen from two sides: what mends one is a new start of
+    both.
     """
-
-    scale_min: Floats
-    allowed: Floats
-    more_needed: Floats
-    group: Ints
-
-
-def drifts(values: Floats, asked: Asked, visits: Mapping[int, Sequence[int]]) -> list[Drift]:
-    """Return which series (series, days; wear makes them rise) drift at the end of their last day.
-
-    `visits` has, by row, the days on which somebody was at the lift.
-    """
-    normal = baseline(values, asked.scale_min)
-    starts = np.zeros(asked.group.max() + 1, dtype=np.int64)
-    np.maximum.at(starts, asked.group, _starts(normal, visits))
-    starts = starts[asked.group]
-    normal = _from_starts(values, asked.scale_min, normal, starts)
-    usable = np.flatnonzero(normal.known.sum(axis=1) >= _DAYS_MIN)
-    if not len(usable):
-        return []
-    slope = asked.allowed[usable] / normal.scale[usable]
-    now = latest(_rows(normal, usable), slope).score[:, 0] - asked.more_needed[usable]
-    near = np.flatnonzero(now > -HOLD)
+    starts = np.zeros(len(rows.series.keys), dtype=np.int64)
+    np.maximum.at(starts, rows.at, _starts(rows.normal, *_visited(rows.lift, visits)))
+    starts = starts[rows.at]
+    again = np.flatnonzero(starts > 0)
+    anew = _since(rows, again, starts[again])
+    known, score = rows.normal.known.sum(axis=1), rows.score
+    if len(again):
+        known[again], score = anew.known.sum(axis=1), score.copy()
+        score[again] = latest(anew, rows.season_per_day[again] / anew.scale).score[:, 0]
+    score = np.where(known >= DAYS_MIN, score - more_needed, -np.inf)
+    near = np.flatnonzero(score > -HOLD)
     if not len(near):
         return []
-    rows = usable[near]
-    ends = range(_DAYS_MIN + 1, values.shape[1] + 1)
-    seen = evidence(sums(_rows(normal, rows)), ends, slope[near])
-    found = _found(seen.score - asked.more_needed[rows, None])
+    normal = _with(rows.normal.of(near), near, anew, again)
+    days = rows.values.shape[1]
+    ends = range(DAYS_MIN + 1, days + 1)
+    seen = evidence(sums(normal), ends, rows.season_per_day[near] / normal.scale)
+    found = _found(seen.score - more_needed[near, None])
     return [
         Drift(
             row=int(row),
             start=int(starts[row]),
-            since=max(int(values.shape[1] - seen.lag[place, -1]), int(starts[row])),
+            since=max(int(days - seen.lag[place, -1]), int(starts[row])),
             found=int(ends[found[place]] - 1),
-            score=float(now[near[place]]),
-            centre=float(normal.centre[row]),
-            scale=float(normal.scale[row]),
+            score=float(score[row]),
+            centre=float(normal.centre[place]),
+            scale=float(normal.scale[place]),
         )
-        for place, row in enumerate(rows)
+        for place, row in enumerate(near)
         if found[place] >= 0
     ]
 
 
-def _rows(series: Baseline, rows: Ints) -> Baseline:
-    return Baseline(series.values[rows], series.known[rows], series.centre[rows], series.scale[rows])
+def _with(normal: Baseline, rows: Ints, anew: Baseline, again: Ints) -> Baseline:
+    """Return the series of `rows` (a copy) with those of them that began `again` as they are since then."""
+    both, place, since = np.intersect1d(rows, again, assume_unique=True, return_indices=True)
+    if len(both):
+        for old, new in zip(
+            (normal.values, normal.known, normal.centre, normal.scale),
+            (anew.values, anew.known, anew.centre, anew.scale),
+            strict=True,
+        ):
+            old[place] = new[since]
+    return normal
 
 
 def _found(score: Floats) -> Ints:
@@ -105,64 +104,65 @@ def _found(score: Floats) -> Ints:
     return np.where(is_over.any(axis=1), is_over.argmax(axis=1), -1)
 
 
-def _starts(series: Baseline, visits: Mapping[int, Sequence[int]]) -> Ints:
-    """Return, for each series, the day of the last visit that brought its level back; 0 where none did."""
+def _visited(lift: Ints, visits: Mapping[int, Sequence[int]]) -> tuple[Ints, Ints]:
+    """Return each row with each day on which somebody was at its lift, side by side; `lift` (rows,) rises."""
+    rows, days = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+    for number, of_lift in visits.items():
+        own = np.arange(*np.searchsorted(lift, (number, number + 1)))
+        rows.append(np.repeat(own, len(of_lift)))
+        days.append(np.tile(np.array(of_lift, dtype=np.int64), len(own)))
+    return np.concatenate(rows), np.concatenate(days)
+
+
+def _starts(series: Baseline, rows: Ints, days: Ints) -> Ints:
+    """Return, for each series, the day of the last visit that brought its level back; 0 where none did.
+
+    A visit did where the level before it was worn, and that after it is clearly lower.
+    """
     starts = np.zeros(len(series.values), dtype=np.int64)
-    if not visits:
-        return starts
-    levels = _Levels(series)
-    by_days: dict[tuple[int, ...], list[int]] = {}
-    for row, days in visits.items():
-        by_days.setdefault(tuple(days), []).append(row)
-    for days, rows in by_days.items():
-        here = np.array(rows)
-        for day in sorted(days):
-            starts[here] = np.where(levels.stepped_back(here, day), day, starts[here])
+    length, levels = series.values.shape[1], _Levels(series)
+    known_before, before = levels.mean(rows, np.maximum(days - _STEP_DAYS, 0), days)
+    was_worn = np.flatnonzero((known_before >= _STEP_KNOWN_MIN) & (before > _WORN_SIGMA))  # few are
+    rows, days, known_before, before = rows[was_worn], days[was_worn], known_before[was_worn], before[was_worn]
+    last = np.minimum(days + 1 + _STEP_DAYS, length)
+    known_after, after = levels.mean(rows, np.minimum(days + 1, length), last)
+    apart, row = np.unique(rows, return_inverse=True)
+    more = _more_error(series.of(apart))[row]
+    error = np.sqrt((1 / np.maximum(known_before, 1) + 1 / np.maximum(known_after, 1)) * more)
+    is_back = (known_after >= _STEP_KNOWN_MIN) & (before - after > _STEP_SIGMA * error)
+    np.maximum.at(starts, rows[is_back], days[is_back])
     return starts
 
 
 class _Levels:
-    """The mean level of the series around any day; sums by day first, since a day of many series is what is asked."""
+    """The mean level of the series around any day."""
 
     def __init__(self, series: Baseline) -> None:
-        self._days = series.values.shape[1]
-        value = np.where(series.known, series.values, 0.0)
-        self._known, self._sum = _summed(series.known.astype(np.float64)), _summed(value)
-        off = np.where(series.known, series.values - (value.sum(1) / np.maximum(series.known.sum(1), 1))[:, None], 0.0)
-        with_before = np.einsum("ij,ij->i", off[:, 1:], off[:, :-1])
-        phi = np.clip(with_before / np.maximum(np.einsum("ij,ij->i", off, off), _TINY), 0.0, _PHI_MAX)
-        self._more = (1 + phi) / (1 - phi)
+        self._known = _summed(series.known)
+        self._sum = _summed(np.where(series.known, series.values, 0.0))
 
-    def stepped_back(self, rows: Ints, day: int) -> NDArray[np.bool_]:
-        """Tell of which series the level after `day` is clearly below that before it, and that before was worn."""
-        known_before, before = self._mean(rows, max(day - _STEP_DAYS, 0), day)
-        known_after, after = self._mean(rows, min(day + 1, self._days), min(day + 1 + _STEP_DAYS, self._days))
-        error = np.sqrt((1 / np.maximum(known_before, 1) + 1 / np.maximum(known_after, 1)) * self._more[rows])
-        is_known = (known_before >= _STEP_KNOWN_MIN) & (known_after >= _STEP_KNOWN_MIN)
-        return np.asarray(is_known & (before > _WORN_SIGMA) & (before - after > _STEP_SIGMA * error))
-
-    def _mean(self, rows: Ints, first: int, last: int) -> tuple[Floats, Floats]:
-        known = self._known[last][rows] - self._known[first][rows]
-        return known, (self._sum[last][rows] - self._sum[first][rows]) / np.maximum(known, 1)
+    def mean(self, rows: Ints, first: Ints, last: Ints) -> tuple[Floats, Floats]:
+        """Return how many days from `first` to before `last` are known, and their mean."""
+        known = self._known[rows, last] - self._known[rows, first]
+        return known, (self._sum[rows, last] - self._sum[rows, first]) / np.maximum(known, 1)
 
 
-def _summed(values: Floats) -> Floats:
-    total = np.zeros((values.shape[1] + 1, len(values)))
-    np.cumsum(values.T, axis=0, out=total[1:])
+def _more_error(series: Baseline) -> Floats:
+    """Return how much larger the squared error of a mean is than that of days that say nothing of each other."""
+    value = np.where(series.known, series.values, 0.0)
+    off = np.where(series.known, series.values - (value.sum(1) / np.maximum(series.known.sum(1), 1))[:, None], 0.0)
+    with_before = np.einsum("ij,ij->i", off[:, 1:], off[:, :-1])
+    phi = np.clip(with_before / np.maximum(np.einsum("ij,ij->i", off, off), _TINY), 0.0, _PHI_MAX)
+    return np.asarray((1 + phi) / (1 - phi))
+
+
+def _summed(values: Floats | Flags) -> Floats:
+    total = np.zeros((len(values), values.shape[1] + 1))
+    np.cumsum(values, axis=1, out=total[:, 1:])
     return total
 
 
-def _from_starts(values: Floats, scale_min: Floats, series: Baseline, starts: Ints) -> Baseline:
-    """Return the series with the days before their start forgotten."""
-    again = np.flatnonzero(starts > 0)
-    if not len(again):
-        return series
-    kept = np.where(np.arange(values.shape[1]) > starts[again, None], values[again], np.nan)
-    anew = baseline(kept, scale_min[again])
-    for old, new in zip(
-        (series.values, series.known, series.centre, series.scale),
-        (anew.values, anew.known, anew.centre, anew.scale),
-        strict=True,
-    ):
-        old[again] = new
-    return series
+def _since(rows: WearRows, again: Ints, starts: Ints) -> Baseline:
+    """Return the rows `again` with the days before their start forgotten."""
+    values = rows.values[again]
+    return baseline(np.where(np.arange(values.shape[1]) > starts[:, None], values, np.nan), rows.scale_min[again])

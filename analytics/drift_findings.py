@@ -9,31 +9,24 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
 import numpy as np
-from msgspec import Struct, structs
+from msgspec import structs
 
 from analytics.baseline import Floats
-from analytics.daily import WINDOW_DAYS, Block
-from analytics.drift import Asked, Drift, drifts
+from analytics.daily import Block
+from analytics.drift import Drift, drifts
 from analytics.findings import Finding
-from analytics.series import DailySeries, SeriesKey
+from analytics.series import DailySeries
 from analytics.thresholds import shared
-from analytics.wear_channels import REAR_CHANNEL, WEAR_CHANNELS, WearChannel
+from analytics.wear_channels import WEAR_CHANNELS
 from analytics.wear_parts import Hit, Landings, Part, parts_of
+from analytics.wear_rows import CHANNELS, WearRows, lately, wear_rows
 from analytics.wear_words import drift_finding
 from ingest.faults import component_of
 from ingest.fleet import Visit, VisitKind
 
-# A series is looked at over so many days; the first of them moves on in steps, so that what was found keeps its day.
-_STEP_DAYS = 28
-# A landing's value of fewer readings a day is left out: it says more of the odd door cycle than of the door.
-_LANDING_COUNT_MIN = 2
 _NOW_DAYS, _NORMAL_DAYS, _CHANGE_KNOWN_MIN = 14, 60, 5
 # So many days after a repair are needed to see whether it helped; until then what it mends is not said again.
 _REPAIR_KNOWN_MIN = 5
-_KNOWN_MIN = 30
-# So many lifts of a kind on the same day tell what the season does to all of them.
-_PEERS_MIN = 5
-_EPOCH = date(1970, 1, 1)
 # Which parts a repair is for, by the component of the cause that was noted.
 _MENDS = {
     "door": "door",
@@ -47,18 +40,9 @@ _MENDS = {
 }
 
 
-class _Row(Struct, frozen=True):
-    """One series that is asked: which, to which side."""
-
-    key: SeriesKey
-    channel: WearChannel
-    at: int
-    sign: float
-
-
 def drift_judge(block: Block) -> list[Finding]:
     """Return the parts that are wearing in a block of lifts."""
-    return drift_findings(block.series, block.visits, block.as_of)
+    return _findings(block.wear, block.visits, block.as_of)
 
 
 def drift_findings(series: DailySeries, visits: Sequence[Visit], as_of: datetime) -> list[Finding]:
@@ -66,31 +50,20 @@ def drift_findings(series: DailySeries, visits: Sequence[Visit], as_of: datetime
 
     `visits` are those known as of `as_of`. The same series and visits give the same findings.
     """
-    series = _recent(series)
-    rows = _rows(series)
-    if not rows:
+    return _findings(wear_rows(lately(series)), visits, as_of)
+
+
+def _findings(rows: WearRows, visits: Sequence[Visit], as_of: datetime) -> list[Finding]:
+    if not len(rows.at):
         return []
-    by_lift = _by_lift(visits)
-    values = _values(series, rows)
-    found = drifts(
-        values,
-        Asked(
-            scale_min=np.array([row.channel.scale_min for row in rows]),
-            allowed=np.array([row.channel.season_per_day for row in rows]),
-            more_needed=_more_needed(rows),
-            group=np.array([row.at for row in rows]),
-        ),
-        _visit_days(rows, by_lift, series),
-    )
+    by_lift, series = _by_lift(visits), rows.series
     hits: dict[str, list[Hit]] = defaultdict(list)
-    for drift in found:
-        row = rows[drift.row]
-        hit = _hit(row, drift, values[drift.row])
-        if hit is not None and not _is_mended(
-            hit, values[drift.row], by_lift.get(row.key.lift_id, ()), series.first_day
-        ):
-            hits[row.key.lift_id].append(hit)
-    landings = _landings(series, rows, set(hits))
+    for drift in drifts(rows, _more_needed(rows), _visit_days(rows, by_lift)):
+        lift_id = rows.key(drift.row).lift_id
+        hit = _hit(rows, drift)
+        if hit is not None and not _is_mended(hit, by_lift.get(lift_id, ()), series.first_day):
+            hits[lift_id].append(hit)
+    landings = _landings(rows, set(hits))
     return [
         _finding(lift_id, part, series, as_of)
         for lift_id in sorted(hits)
@@ -98,67 +71,18 @@ def drift_findings(series: DailySeries, visits: Sequence[Visit], as_of: datetime
     ]
 
 
-def _recent(series: DailySeries) -> DailySeries:
-    days = series.values.shape[1]
-    last = (series.first_day - _EPOCH).days + days
-    first = -(-(last - WINDOW_DAYS) // _STEP_DAYS) * _STEP_DAYS
-    skipped = max(first - (series.first_day - _EPOCH).days, 0)
-    return DailySeries(
-        series.keys,
-        series.first_day + timedelta(days=skipped),
-        series.values[:, skipped:],
-        series.counts[:, skipped:],
-    )
+def _more_needed(rows: WearRows) -> Floats:
+    """Return how much more evidence each row needs: lift and channel have one budget, half of it for landings.
 
-
-def _rows(series: DailySeries) -> list[_Row]:
-    """Return what is asked, each two-sided channel twice; series with too few days are left out."""
-    known = np.isfinite(series.values).sum(axis=1)
-    rows = []
-    for at, key in enumerate(series.keys):
-        channel = WEAR_CHANNELS.get(key.channel.removeprefix(REAR_CHANNEL))
-        if channel is None or known[at] < _KNOWN_MIN or (key.floor is not None and not channel.by_landing):
-            continue
-        rows.append(_Row(key, channel, at, 1.0))
-        if channel.two_sided:
-            rows.append(_Row(key, channel, at, -1.0))
-    return rows
-
-
-def _values(series: DailySeries, rows: Sequence[_Row]) -> Floats:
-    """Return the series turned so that wear makes them rise, without what the season did to them until today."""
-    at = np.array([row.at for row in rows])
-    is_landing = np.array([row.key.floor is not None for row in rows])
-    values = series.values[at] * np.array([row.sign for row in rows])[:, None]
-    values[is_landing[:, None] & (series.counts[at] < _LANDING_COUNT_MIN)] = np.nan
-    for channel, seasonal in WEAR_CHANNELS.items():
-        if seasonal.season_per_day:
-            own = [number for number, row in enumerate(rows) if row.key.channel == channel]
-            values[own] -= _season(values[own])
-    return np.asarray(values)
-
-
-def _season(values: Floats) -> Floats:
-    """Return how far from today's the middle of the lifts was on each day; 0 where they are too few to tell."""
-    is_known = np.isfinite(values).sum(axis=0) >= _PEERS_MIN
-    if not is_known.any():
-        return np.zeros(values.shape[1])
-    middle = np.full(values.shape[1], np.nan)
-    middle[is_known] = np.nanmedian(values[:, is_known], axis=0)
-    return np.where(is_known, middle - np.median(_last_known(middle, _NOW_DAYS)), 0.0)
-
-
-def _more_needed(rows: Sequence[_Row]) -> Floats:
-    """Return how much more evidence each series needs: lift and channel have one budget, half of it for landings."""
-    sharing: dict[tuple[str, str, bool], int] = defaultdict(int)
-    for row in rows:
-        sharing[_sharing(row)] += 1
-    halves = 2 if any(row.key.floor is not None for row in rows) else 1
-    return np.array([shared(sharing[_sharing(row)] * (halves if row.channel.by_landing else 1)) for row in rows])
-
-
-def _sharing(row: _Row) -> tuple[str, str, bool]:
-    return row.key.lift_id, row.key.channel, row.key.floor is None
+    The doors of the rear have one of their own.
+    """
+    is_rear = np.array([rows.series.keys[at].channel not in WEAR_CHANNELS for at in rows.at.tolist()])
+    sharing = ((rows.lift * len(CHANNELS) + rows.channel) * 2 + is_rear) * 2 + rows.is_landing
+    count = np.bincount(sharing)[sharing]
+    halves = 2 if rows.is_landing.any() else 1
+    by_landing = np.array([channel.by_landing for channel in CHANNELS])[rows.channel]
+    counts, place = np.unique(count * np.where(by_landing, halves, 1), return_inverse=True)
+    return np.array([shared(int(each)) for each in counts])[place]
 
 
 def _by_lift(visits: Sequence[Visit]) -> dict[str, list[Visit]]:
@@ -169,33 +93,32 @@ def _by_lift(visits: Sequence[Visit]) -> dict[str, list[Visit]]:
     return by_lift
 
 
-def _visit_days(
-    rows: Sequence[_Row], by_lift: Mapping[str, Sequence[Visit]], series: DailySeries
-) -> dict[int, list[int]]:
+def _visit_days(rows: WearRows, by_lift: Mapping[str, Sequence[Visit]]) -> dict[int, list[int]]:
+    series = rows.series
     days = series.values.shape[1]
     of_lift = {
-        lift_id: sorted({day for visit in visits if 0 < (day := _day(visit, series.first_day)) < days})
-        for lift_id, visits in by_lift.items()
+        number: sorted({day for visit in by_lift.get(lift_id, ()) if 0 < (day := _day(visit, series.first_day)) < days})
+        for number, lift_id in enumerate(rows.lift_ids)
     }
-    return {number: of_lift[row.key.lift_id] for number, row in enumerate(rows) if of_lift.get(row.key.lift_id)}
+    return {number: found for number, found in of_lift.items() if found}
 
 
 def _day(visit: Visit, first_day: date) -> int:
     return (visit.done_at.astimezone(UTC).date() - first_day).days
 
 
-def _hit(row: _Row, drift: Drift, values: Floats) -> Hit | None:
+def _hit(rows: WearRows, drift: Drift) -> Hit | None:
     """Return the drift with its size; None where it is too small to matter."""
+    values, channel, sign = rows.values[drift.row], rows.channel_of(drift.row), float(rows.sign[drift.row])
     change = _change(values, drift.start, drift.since)
-    if change is None or change < row.channel.least:
+    if change is None or change < channel.least:
         return None
     now = float(np.median(_last_known(values, _NOW_DAYS)))
-    if row.channel.two_sided and now < row.channel.least:
+    if channel.two_sided and now < channel.least:
         return None  # on its way back to where it should be
-    drift = structs.replace(drift, found=_mattered(values, drift, row.channel.least))
-    return Hit(
-        key=row.key, channel=row.channel, sign=row.sign, drift=drift, change=change, now=row.sign * now, values=values
-    )
+    drift = structs.replace(drift, found=_mattered(values, drift, channel.least))
+    key = rows.key(drift.row)
+    return Hit(key=key, channel=channel, sign=sign, drift=drift, change=change, now=sign * now, values=values)
 
 
 def _change(values: Floats, start: int, since: int) -> float | None:
@@ -219,7 +142,7 @@ def _last_known(values: Floats, days: int) -> Floats:
     return np.asarray(values[np.isfinite(values)][-days:])
 
 
-def _is_mended(hit: Hit, values: Floats, visits: Sequence[Visit], first_day: date) -> bool:
+def _is_mended(hit: Hit, visits: Sequence[Visit], first_day: date) -> bool:
     """Tell whether the part was repaired after the drift was found, so lately that nobody can say whether it helped."""
     for visit in visits:
         day = _day(visit, first_day)
@@ -227,19 +150,20 @@ def _is_mended(hit: Hit, values: Floats, visits: Sequence[Visit], first_day: dat
             visit.cause_code is None or _MENDS.get(component_of(visit.cause_code) or "") == hit.channel.mended_as
         )
         if visit.kind is VisitKind.REPAIR and is_for_it and day >= hit.drift.found:
-            after = np.isfinite(values[day + 1 :]).sum()
+            after = np.isfinite(hit.values[day + 1 :]).sum()
             if after < _REPAIR_KNOWN_MIN:
                 return True
     return False
 
 
-def _landings(series: DailySeries, rows: Sequence[_Row], lift_ids: set[str]) -> dict[str, Landings]:
+def _landings(rows: WearRows, lift_ids: set[str]) -> dict[str, Landings]:
     """Return the series of each lift by channel, for the question which landings and directions a drift shows at."""
-    by_lift: dict[str, Landings] = {lift_id: Landings({}) for lift_id in lift_ids}
-    for row in rows:
-        if row.key.lift_id in lift_ids and row.sign > 0:
-            by_lift[row.key.lift_id].values[row.key] = series.values[row.at]
-    return by_lift
+    found = {lift_id: Landings({}) for lift_id in lift_ids}
+    numbers = [number for number, lift_id in enumerate(rows.lift_ids) if lift_id in lift_ids]
+    for row in np.flatnonzero(np.isin(rows.lift, numbers) & (rows.sign > 0)).tolist():
+        key = rows.key(row)
+        found[key.lift_id].values[key] = rows.series.values[rows.at[row]]
+    return found
 
 
 def _finding(lift_id: str, part: Part, series: DailySeries, as_of: datetime) -> Finding:

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from analytics.daily import BLOCK_LIFTS, WINDOW_DAYS, Daily, blocks_of
+from analytics.daily import BLOCK_LIFTS, Daily, blocks_of
 from analytics.daily_series import day_of, series_of
 from analytics.feature_book import FeatureBook
+from analytics.wear_rows import WINDOW_DAYS
 from analytics.wear_signs import WearSigns, joined, wear_signs
 from ingest.fleet_register import FleetRegister
 

@@ -12,10 +12,11 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from analytics.baseline import BASELINE_DAYS, Baseline, Floats, baseline, median_known
-from analytics.ramps import evidence, latest, sums
+from analytics.baseline import BASELINE_DAYS, Baseline, Flags, Floats, median_known
+from analytics.ramps import evidence, sums
 from analytics.series import DailySeries, SeriesKey
 from analytics.wear_channels import CAR_DOOR, LANDING_DOOR, REAR_CHANNEL, WEAR_CHANNELS, WearChannel
+from analytics.wear_rows import CHANNELS, WearRows, wear_rows
 
 Ints = NDArray[np.int64]
 
@@ -38,13 +39,24 @@ COLUMNS = (*LEVELS, *RAMPS, WATCHED)
 GRID_DAYS, _SERVE_DAYS = 3, 7
 # The level of the last days stands against that of the three months that ended some weeks before.
 _NOW_DAYS, _SINCE_DAYS, _BEFORE_DAYS = 8, 28, 118
-_NOW_MIN, _BEFORE_MIN, _LANDING_COUNT_MIN, _PEERS_MIN = 3, 20, 2, 5
+_NOW_MIN, _BEFORE_MIN = 3, 20
 # A change is a level only where it is so many standard errors (of independent days) and more: a lift has many landings.
 _CLEAR_ERRORS = 4.0
 _LEVEL_MAX, _RAMP_MAX, _RAMP_MIN = 10.0, 30.0, -3.0
 # So many series are computed at once: it bounds the memory, 60 MB for two years.
 _SERIES_AT_ONCE = 1_000
 _EPOCH = date(1970, 1, 1)
+_LEAST = np.array([channel.least for channel in CHANNELS])
+_LEADS = np.array([channel.leads for channel in CHANNELS])
+# The part of each channel where it is of the whole lift, and where it is of a landing.
+_PARTS = np.array(
+    [
+        [PARTS_OF_SIGNS.index(part) for part in (channel.component, LANDING_DOOR)]
+        if channel.component == CAR_DOOR
+        else [PARTS_OF_SIGNS.index(channel.component)] * 2
+        for channel in CHANNELS
+    ]
+)
 
 
 class Sign(Struct, frozen=True):
@@ -100,14 +112,6 @@ class WearSigns(Struct, frozen=True):
         return WearSigns(self.lift_ids, self.days[:count], self.values[:count], {})
 
 
-class _Row(Struct, frozen=True):
-    key: SeriesKey
-    channel: WearChannel
-    at: int
-    sign: float
-    part: int
-
-
 def joined(signs: Sequence[WearSigns]) -> WearSigns:
     """Return the signs of several groups of lifts in one; each has its days, of which the union is taken."""
     days = np.unique(np.concatenate([one.days for one in signs])) if signs else np.empty(0, dtype=np.int64)
@@ -122,116 +126,76 @@ def joined(signs: Sequence[WearSigns]) -> WearSigns:
     return WearSigns(lift_ids, days, values, {key: value for one in signs for key, value in one.leading.items()})
 
 
-def wear_signs(series: DailySeries, since: int = 0) -> WearSigns:
-    """Return the signs of the lifts of a series, from its day number `since` on: every third day and its end."""
+def wear_signs(series: DailySeries) -> WearSigns:
+    """Return the signs of the lifts of a series: of every third day and of its end."""
     first, length = (series.first_day - _EPOCH).days, series.values.shape[1]
-    ends = np.array(
-        [end for end in range(max(since, 1), length + 1) if (first + end) % GRID_DAYS == 0 or end == length]
+    ends = [end for end in range(1, length + 1) if (first + end) % GRID_DAYS == 0 or end == length]
+    return _signs_of(wear_rows(series), np.array(ends))
+
+
+def latest_signs(rows: WearRows) -> WearSigns:
+    """Return the signs of the last day alone; cheap, since no other day's sums are needed."""
+    return _signs_of(rows, np.array([rows.values.shape[1]]))
+
+
+def _signs_of(rows: WearRows, ends: Ints) -> WearSigns:
+    lifts, parts = len(rows.lift_ids), len(PARTS_OF_SIGNS)
+    values = np.zeros((len(ends), lifts, len(COLUMNS)), dtype=np.float32)
+    levels, ramps = values[:, :, :parts], values[:, :, parts : 2 * parts]
+    ramps[:] = _RAMP_MIN
+    part = _PARTS[rows.channel, rows.is_landing.astype(np.int64)]
+    leading: dict[tuple[int, int], tuple[float, Sign]] = {}
+    for start in range(0, len(part), _SERIES_AT_ONCE):
+        some = slice(start, start + _SERIES_AT_ONCE)
+        level, ramp, before, now = _signs(rows, some, ends)
+        _raise(levels, rows.lift[some], part[some], level)
+        _raise(ramps, rows.lift[some], part[some], ramp)
+        for at in np.flatnonzero((level[:, -1] >= 1.0) & _LEADS[rows.channel[some]]).tolist():
+            sign, place = rows.sign[start + at], (int(rows.lift[start + at]), int(part[start + at]))
+            if level[at, -1] > leading.get(place, (0.0, None))[0]:
+                read = (float(sign * each[at]) for each in (before, now))
+                leading[place] = float(level[at, -1]), Sign(PARTS_OF_SIGNS[place[1]], rows.key(start + at), *read)
+    _watched(values, rows, ends)
+    of_lifts: dict[str, tuple[Sign, ...]] = {}
+    for (lift, _), (_, sign) in sorted(leading.items(), key=lambda entry: (rows.lift_ids[entry[0][0]], entry[0][1])):
+        of_lifts[rows.lift_ids[lift]] = (*of_lifts.get(rows.lift_ids[lift], ()), sign)
+    return WearSigns(rows.lift_ids, (rows.series.first_day - _EPOCH).days + ends, values, of_lifts)
+
+
+def _raise(values: NDArray[np.float32], lift: Ints, part: Ints, said: Floats) -> None:
+    """Raise (days, lifts, parts) to what the rows of a part say (rows, days) where that is more."""
+    code = lift * len(PARTS_OF_SIGNS) + part
+    order = np.argsort(code, kind="stable")
+    begin = np.flatnonzero(np.diff(code[order], prepend=-1))
+    most = np.maximum.reduceat(said[order], begin, axis=0)
+    at = order[begin]
+    values[:, lift[at], part[at]] = np.maximum(values[:, lift[at], part[at]], most.T)
+
+
+def _signs(rows: WearRows, some: slice, ends: Ints) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return levels and ramps (rows, days), and of the last day the level before and now in the channel's unit."""
+    normal, values = rows.normal.of(some), rows.values[some]
+    (known, _), (before_known, before) = _means(
+        normal, (np.zeros_like(ends), ends), (ends - _BEFORE_DAYS, ends - _SINCE_DAYS)
     )
-    lift_ids = tuple(dict.fromkeys(key.lift_id for key in series.keys))
-    place = {lift_id: number for number, lift_id in enumerate(lift_ids)}
-    values = np.zeros((len(ends), len(lift_ids), len(COLUMNS)), dtype=np.float32)
-    values[:, :, len(LEVELS) : -1] = _RAMP_MIN
-    rows, best = _rows(series), _Best()
-    season = _seasons(series)
-    for start in range(0, len(rows), _SERIES_AT_ONCE):
-        some = rows[start : start + _SERIES_AT_ONCE]
-        levels, ramps, before, now = _signs(_turned(series, some, season), some, ends)
-        for number, row in enumerate(some):
-            lift = place[row.key.lift_id]
-            np.maximum(values[:, lift, row.part], levels[:, number], out=values[:, lift, row.part])
-            ramp = values[:, lift, len(LEVELS) + row.part]
-            np.maximum(ramp, ramps[:, number], out=ramp)
-            was, is_now = (row.sign * float(read[number]) for read in (before, now))
-            best.note(row, float(levels[-1, number]), was, is_now)
-    _watched(values, series, lift_ids, ends)
-    return WearSigns(lift_ids, first + ends, values, best.of_lifts())
-
-
-class _Best:
-    """The clearest sign of each lift and part."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[str, int], tuple[float, Sign]] = {}
-
-    def note(self, row: _Row, level: float, before: float, now: float) -> None:
-        at = row.key.lift_id, row.part
-        if level >= 1.0 and row.channel.leads and level > self._known.get(at, (0.0, None))[0]:
-            self._known[at] = level, Sign(PARTS_OF_SIGNS[row.part], row.key, before, now)
-
-    def of_lifts(self) -> dict[str, tuple[Sign, ...]]:
-        found: dict[str, tuple[Sign, ...]] = {}
-        for (lift_id, _), (_, sign) in sorted(self._known.items(), key=lambda entry: entry[0]):
-            found[lift_id] = (*found.get(lift_id, ()), sign)
-        return found
-
-
-def _rows(series: DailySeries) -> list[_Row]:
-    rows = []
-    for at, key in enumerate(series.keys):
-        channel = WEAR_CHANNELS.get(key.channel.removeprefix(REAR_CHANNEL))
-        if channel is None or (key.floor is not None and not channel.by_landing):
-            continue
-        is_landing_door = channel.component == CAR_DOOR and key.floor is not None
-        part = PARTS_OF_SIGNS.index(LANDING_DOOR if is_landing_door else channel.component)
-        rows += [_Row(key, channel, at, sign, part) for sign in ((1.0, -1.0) if channel.two_sided else (1.0,))]
-    return rows
-
-
-def _seasons(series: DailySeries) -> dict[str, Floats]:
-    """Return the middle of the lifts on each day, by the channels that the season moves; it is 0 where they are few."""
-    found = {}
-    for name, channel in WEAR_CHANNELS.items():
-        if not channel.season_per_day:
-            continue
-        own = [at for at, key in enumerate(series.keys) if key.channel == name]
-        middle = np.zeros(series.values.shape[1])
-        known = np.isfinite(series.values[own]).sum(axis=0) >= _PEERS_MIN
-        if known.any():
-            middle[known] = np.nanmedian(series.values[own][:, known], axis=0)
-            found[name] = middle
-    return found
-
-
-def _turned(series: DailySeries, rows: Sequence[_Row], season: dict[str, Floats]) -> Floats:
-    """Return the series turned so that wear makes them rise."""
-    at = np.array([row.at for row in rows])
-    values = series.values[at].copy()
-    is_landing = np.array([row.key.floor is not None for row in rows])
-    values[is_landing[:, None] & (series.counts[at] < _LANDING_COUNT_MIN)] = np.nan
-    for number, row in enumerate(rows):
-        if row.key.channel in season:
-            values[number] -= season[row.key.channel]
-    return np.asarray(values * np.array([row.sign for row in rows])[:, None])
-
-
-def _signs(values: Floats, rows: Sequence[_Row], ends: Ints) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return levels and ramps (days, series), and of the last day the level before and now in the channel's unit."""
-    scale_min = np.array([row.channel.scale_min for row in rows])
-    normal = baseline(values, scale_min)
-    usable = np.isfinite(normal.centre)
-    normal = Baseline(
-        np.where(usable[:, None], normal.values, 0.0),
-        normal.known & usable[:, None],
-        np.where(usable, normal.centre, 0.0),
-        np.where(usable, normal.scale, 1.0),
-    )
-    allowed = np.array([row.channel.season_per_day for row in rows]) / normal.scale
-    known, total = _summed(normal.known.astype(np.float64)), _summed(np.where(normal.known, normal.values, 0.0))
-    is_learnt = known[:, ends] >= BASELINE_DAYS
     now_known, now = _now(values, ends)
     now = np.where(now_known > 0, (now - normal.centre[:, None]) / normal.scale[:, None], 0.0)
-    before_known, before = _mean(known, total, ends - _BEFORE_DAYS, ends - _SINCE_DAYS)
-    is_known = is_learnt & (now_known >= _NOW_MIN) & (before_known >= _BEFORE_MIN)
-    least = np.array([row.channel.least for row in rows])
+    is_known = (known >= BASELINE_DAYS) & (now_known >= _NOW_MIN) & (before_known >= _BEFORE_MIN)
     error = np.sqrt(1.0 / np.maximum(now_known, 1.0) + 1.0 / np.maximum(before_known, 1.0))
     is_clear = is_known & (now - before > _CLEAR_ERRORS * error)
+    least = _LEAST[rows.channel[some]]
     level = np.where(is_clear, (now - before) * (normal.scale / least)[:, None], 0.0)
-    is_last = ends.tolist() == [values.shape[1]]
-    said = latest(normal, allowed) if is_last else evidence(sums(normal), ends.tolist(), allowed)
-    ramp = np.where(is_known, said.score, _RAMP_MIN)
+    ramp = np.where(is_known, _ramps(rows, some, ends), _RAMP_MIN)
     read = [normal.centre + normal.scale * part[:, -1] for part in (before, now)]
-    return np.clip(level, 0.0, _LEVEL_MAX).T, np.clip(ramp, _RAMP_MIN, _RAMP_MAX).T, read[0], read[1]
+    return np.clip(level, 0.0, _LEVEL_MAX), np.clip(ramp, _RAMP_MIN, _RAMP_MAX), read[0], read[1]
+
+
+def _ramps(rows: WearRows, some: slice, ends: Ints) -> Floats:
+    """Return how far the evidence of a ramp is above its threshold (rows, days)."""
+    if ends.tolist() == [rows.values.shape[1]]:
+        return rows.score[some, None]
+    normal = rows.normal.of(some)
+    return evidence(sums(normal), ends.tolist(), rows.season_per_day[some] / normal.scale).score
 
 
 def _now(values: Floats, ends: Ints) -> tuple[Floats, Floats]:
@@ -245,24 +209,46 @@ def _now(values: Floats, ends: Ints) -> tuple[Floats, Floats]:
     return np.isfinite(last).sum(axis=2).astype(np.float64), median_known(last.reshape(-1, _NOW_DAYS)).reshape(shape)
 
 
-def _summed(values: Floats) -> Floats:
-    return np.concatenate([np.zeros((len(values), 1)), np.cumsum(values, axis=1)], axis=1)
+def _means(normal: Baseline, *windows: tuple[Ints, Ints]) -> list[tuple[Floats, Floats]]:
+    """Return, for each window (first days, days after the last), how many days are known, and their mean."""
+    if len(windows[0][0]) == 1:
+        return [_mean(normal, *(max(int(day[0]), 0) for day in window)) for window in windows]
+    known, total = _summed(normal.known), _summed(np.where(normal.known, normal.values, 0.0))
+    found = []
+    for window in windows:
+        first, last = (np.maximum(days, 0) for days in window)
+        count = known[:, last] - known[:, first]
+        found.append((count, (total[:, last] - total[:, first]) / np.maximum(count, 1.0)))
+    return found
 
 
-def _mean(known: Floats, total: Floats, first: Ints, last: Ints) -> tuple[Floats, Floats]:
-    first, last = np.maximum(first, 0), np.maximum(last, 0)
-    count = known[:, last] - known[:, first]
-    return count, (total[:, last] - total[:, first]) / np.maximum(count, 1.0)
+def _mean(normal: Baseline, first: int, last: int) -> tuple[Floats, Floats]:
+    known = normal.known[:, first:last].astype(np.float64)
+    count = known.sum(axis=1)
+    total = np.einsum("ij,ij->i", normal.values[:, first:last], known)
+    return count[:, None], (total / np.maximum(count, 1.0))[:, None]
 
 
-def _watched(values: NDArray[np.float32], series: DailySeries, lift_ids: Sequence[str], ends: Ints) -> None:
+def _summed(values: Floats | Flags) -> Floats:
+    total = np.zeros((len(values), values.shape[1] + 1))
+    np.cumsum(values, axis=1, out=total[:, 1:])
+    return total
+
+
+def _watched(values: NDArray[np.float32], rows: WearRows, ends: Ints) -> None:
     """Note on which days a lift has told anything that can wear; without it all its signs are 0."""
-    place = {lift_id: number for number, lift_id in enumerate(lift_ids)}
-    said = np.zeros((len(lift_ids), series.values.shape[1]), dtype=bool)
-    for at, key in enumerate(series.keys):
-        if key.channel.removeprefix(REAR_CHANNEL) in WEAR_CHANNELS and key.floor is None:
-            said[place[key.lift_id]] |= np.isfinite(series.values[at])
-    days = _summed(said.astype(np.float64))
+    series, place = rows.series, {lift_id: number for number, lift_id in enumerate(rows.lift_ids)}
+    told = [
+        (place[key.lift_id], at)
+        for at, key in enumerate(series.keys)
+        if key.floor is None and key.channel.removeprefix(REAR_CHANNEL) in WEAR_CHANNELS
+    ]
+    said = np.zeros((len(place), series.values.shape[1]), dtype=bool)
+    if told:
+        lift, at = np.array(sorted(told)).T
+        begin = np.flatnonzero(np.diff(lift, prepend=-1))
+        said[lift[begin]] = np.logical_or.reduceat(np.isfinite(series.values[at]), begin, axis=0)
+    days = _summed(said)
     recent = days[:, ends] - days[:, np.maximum(ends - _NOW_DAYS, 0)]
     is_watched = ((recent >= _NOW_MIN) & (days[:, ends] >= BASELINE_DAYS)).T
     values[~is_watched] = 0.0

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.series import DailySeries, SeriesKey
-from analytics.wear_signs import COLUMNS, LEVELS, RAMPS, WATCHED, WearSigns, joined, wear_signs
+from analytics.wear_rows import wear_rows
+from analytics.wear_signs import COLUMNS, LEVELS, RAMPS, WATCHED, WearSigns, joined, latest_signs, wear_signs
 
 FIRST = date(2025, 1, 1)
 FIRST_DAY = 20_089
@@ -88,13 +89,13 @@ def test_a_mended_part_is_back_within_days() -> None:
 
 def test_the_last_day_alone_is_what_all_days_say_of_it() -> None:
     series = door(wear=5.0)
-    last = wear_signs(series, since=DAYS)
+    last = latest_signs(wear_rows(series))
     assert len(last.days) == 1
     assert np.allclose(last.values[-1], wear_signs(series).values[-1], atol=1e-4)
 
 
 def test_groups_of_lifts_are_joined_and_a_day_that_is_missing_is_that_before() -> None:
-    first, second = wear_signs(door(), since=DAYS), wear_signs(cut(door(wear=5.0), DAYS - 1), since=DAYS - 1)
+    first, second = (latest_signs(wear_rows(each)) for each in (door(), cut(door(wear=5.0), DAYS - 1)))
     second = WearSigns(("L3", "L4"), second.days, second.values, {})
     both = joined([first, second])
     assert both.lift_ids == ("L1", "L2", "L3", "L4")
