@@ -31,7 +31,6 @@ from alerts.entrapment import (
     with_people,
 )
 from alerts.journal import Journal
-from alerts.lock_order import go_alone
 from alerts.rescue_aid import Facts
 from alerts.ringing import ring
 from alerts.rules import RuleBook
@@ -124,6 +123,11 @@ class Cases:
         else:
             reach(connection, case, stage, now, by, f"order {order.number} is {order.state.value}")
 
+    @property
+    def follows(self) -> bool:
+        """Tell whether anybody is remembered as standing outside or as having an open case."""
+        return bool(self._open or self._outside)
+
     def watch(self, now: datetime) -> int:
         """Tell which clocks have run out; a suspicion that nobody has answered becomes an entrapment with its order."""
         case = tables.entrapment_case
@@ -136,7 +140,6 @@ class Cases:
         if not any(at is not None and at <= now for row in rows for at in row[1:]):
             return 0
         with self._journal.writing() as connection:
-            go_alone(connection)
             unanswered = case_entries.claim_due(connection, case.c.answer_due_at, now)
             for each in unanswered:
                 tell_case(connection, "answer-late", each, now, answer_by=each.answer_by.isoformat())

@@ -5,7 +5,7 @@ people do. Each call is one transaction of its own journal, so that a call that 
 two processes at once, ends in the same alerts and orders.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import structlog
@@ -18,14 +18,13 @@ from alerts.alert import LIFTWATCH, SERVICE, Alert, AlertChange, IllegalTransiti
 from alerts.alert_entries import require_alert
 from alerts.cases import Cases, CaseSettings
 from alerts.conditions import STATE_KEYS
+from alerts.due_now import due_now
 from alerts.finding_alerts import apply_findings
 from alerts.journal import OPEN, Journal
 from alerts.lift_modes import LiftModes
-from alerts.lock_order import go_alone, go_in_order
 from alerts.order_clocks import watch_clocks
 from alerts.order_desk import OrderDesk, Step
 from alerts.order_sheet import WorkSheet
-from alerts.power_cuts import POWER
 from alerts.rules import RuleBook
 from alerts.service_alerts import Conditions, apply_conditions, differ
 from alerts.silence import Silence, SilenceSettings
@@ -39,12 +38,14 @@ from analytics.findings import Finding
 from ingest.clock import from_ms
 from ingest.database import DATABASE_AWAY
 from ingest.fleet_register import FleetRegister
-from ingest.messages import Fault, Kind, Message
+from ingest.messages import Kind, Message
 from ingest.strangers import StrangerCall
 
 _FAULT, _ALARM, _STATE = Kind.FAULT, Kind.ALARM, Kind.STATE
 # Processes times conditions; more are not read, and then written about without need.
 SERVICE_ALERTS_MAX = 500
+# Parts of the watch that know by themselves when there is something to do.
+_ALWAYS = frozenset({"upkeep", "equipment"})
 
 log = structlog.get_logger()
 
@@ -67,19 +68,6 @@ class DeskSettings(Struct, frozen=True, kw_only=True):
 
 def _in_order(message: Message) -> tuple[str, bool, str]:
     return message.lift_id, message.kind is not Kind.STATE, conditions.key_of(message) or ""
-
-
-def _may_cut_power(message: Message) -> bool:
-    """Tell whether a message may raise an alert that silences those of other lifts of its site."""
-    body = message.body
-    return isinstance(body, Fault) and body.code == POWER and body.phase == "raised"
-
-
-def _by_lift(messages: Sequence[Message]) -> dict[str, list[Message]]:
-    found: dict[str, list[Message]] = {}
-    for message in messages:
-        found.setdefault(message.lift_id, []).append(message)
-    return found
 
 
 class Desk:
@@ -148,32 +136,17 @@ class Desk:
         if not (said or news or about_cases or about_equipment):
             return
         with self._journal.writing(for_alarms=True) as connection:
-            (go_alone if any(map(_may_cut_power, said)) else go_in_order)(connection)
-            self._take_lifts(connection, said, about_cases, about_equipment)
+            # In one order over all processes, so that no two wait for each other; as they came within one condition.
+            # States first: a fault that comes together with the inspection mode is that of somebody at work.
+            for message in sorted(said, key=_in_order):
+                take(connection, self._rules, message)
+            self._cases.follow(connection, about_cases)
+            self._equipment.take(connection, about_equipment)
             self._write_contacts(connection, news)
         self._watchdog.remember(news)
         self._cases.remember(about_cases)
         self._equipment.remember(about_equipment)
         self._modes.remember(states)
-
-    def _take_lifts(
-        self,
-        connection: Connection,
-        said: Sequence[Message],
-        about_cases: Sequence[Message],
-        about_equipment: Sequence[Message],
-    ) -> None:
-        """Take what was said lift by lift, in one order over all processes; as it came within one condition.
-
-        States first: a fault that comes together with the inspection mode is that of somebody at work.
-        """
-        of_lifts = [_by_lift(messages) for messages in (sorted(said, key=_in_order), about_cases, about_equipment)]
-        for lift_id in sorted({lift_id for of_lift in of_lifts for lift_id in of_lift}):
-            told, of_case, of_equipment = (of_lift.get(lift_id, []) for of_lift in of_lifts)
-            for message in told:
-                take(connection, self._rules, message)
-            self._cases.follow(connection, of_case)
-            self._equipment.take(connection, of_equipment)
 
     def hear_strangers(self, calls: Sequence[StrangerCall]) -> None:
         """Raise an alert for each lift that calls for help though nobody has registered it; again changes little."""
@@ -194,22 +167,24 @@ class Desk:
         `receiving_since` is since when we hear the broker, None where we do not: then, and until a lift had the time
         to be heard, nobody is called silent. A mistake in one part holds no other up, and is raised at the end.
         """
+        with self._journal.reading() as connection:
+            due = due_now(connection, now)
         called = 0
 
         def silence() -> None:
             nonlocal called
             called = self._silence.watch(now, receiving_since)
 
-        run_each(
-            {
-                "cases": lambda: self._cases.watch(now),
-                "clocks": lambda: watch_clocks(self._journal, now),
-                "strangers": lambda: end_registered(self._journal, self._register, now),
-                "upkeep": lambda: self._upkeep.see_to(now),
-                "silence": silence,
-                "equipment": lambda: self._equipment.watch(now, receiving_since),
-            }
-        )
+        parts: dict[str, Callable[[], object]] = {
+            "cases": lambda: self._cases.watch(now),
+            "clocks": lambda: watch_clocks(self._journal, now),
+            "strangers": lambda: end_registered(self._journal, self._register, now),
+            "upkeep": lambda: self._upkeep.see_to(now, due),
+            "silence": silence,
+            "equipment": lambda: self._equipment.watch(now, receiving_since),
+        }
+        own = {"cases": self._cases.follows, "silence": self._silence.wants_register(now)}
+        run_each({name: run for name, run in parts.items() if name in due | _ALWAYS or own.get(name)})
         return called
 
     def report(self, conditions: Conditions, process: str, now: datetime) -> None:

@@ -27,7 +27,8 @@ ENDS_BELOW = 5
 # Groups beyond these are not listed one by one.
 GROUPS_MAX = 500
 CODE = "centre"
-_KEY = open_key_of(SERVICE, AlertKind.ALERT_FLOOD, CODE)
+# The open key of the alert that says that there is one.
+KEY = open_key_of(SERVICE, AlertKind.ALERT_FLOOD, CODE)
 
 
 class Group(Struct, frozen=True, kw_only=True):
@@ -49,7 +50,7 @@ def comes_in_a_flood(connection: Connection, kind: str, operators: int, now: dat
 
 def stands(connection: Connection) -> bool:
     """Tell whether there is a flood."""
-    query = sa.select(tables.alert.c.id).where(tables.alert.c.open_key == _KEY)
+    query = sa.select(tables.alert.c.id).where(tables.alert.c.open_key == KEY)
     return connection.execute(query).first() is not None
 
 

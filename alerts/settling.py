@@ -55,7 +55,7 @@ def put_back(connection: Connection, waiting: Waiting) -> None:
     connection.execute(insert_new(connection, _table).values(row).on_conflict_do_nothing())
 
 
-def _is_due(now: datetime) -> sa.ColumnElement[bool]:
+def is_due(now: datetime | sa.BindParameter[datetime]) -> sa.ColumnElement[bool]:
     """Tell what has waited long enough, or must not wait because people call from the same lift.
 
     What is held for chattering, or for not having come back, has its alert already and goes on to wait.
@@ -69,13 +69,13 @@ def _is_due(now: datetime) -> sa.ColumnElement[bool]:
 
 def due(connection: Connection, now: datetime, limit: int) -> Sequence[tuple[str, str]]:
     """Return lift and key of what has waited long enough, in the order in which everybody takes them."""
-    query = sa.select(_table.c.lift_id, _table.c.key).where(_is_due(now))
+    query = sa.select(_table.c.lift_id, _table.c.key).where(is_due(now))
     rows = connection.execute(query.order_by(_table.c.lift_id, _table.c.key).limit(limit))
     return [(row.lift_id, row.key) for row in rows]
 
 
 def claim(connection: Connection, lift_id: str, key: str, now: datetime) -> Waiting | None:
     """Take what has waited long enough, so that nobody else does; None where somebody else was quicker."""
-    own = (_table.c.lift_id == lift_id) & (_table.c.key == key) & _is_due(now)
+    own = (_table.c.lift_id == lift_id) & (_table.c.key == key) & is_due(now)
     rows = connection.execute(sa.delete(_table).where(own).returning(_table)).mappings().all()
     return Waiting(**rows[0]) if rows else None

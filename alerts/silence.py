@@ -16,7 +16,6 @@ from alerts import tables
 from alerts.alert import GATEWAY, LIFTWATCH, SERVICE, Alert, AlertChange, AlertKind
 from alerts.alert_entries import NewAlert, change_alert, lock_open_alert
 from alerts.journal import Contact, Journal, alert_of, chunks
-from alerts.lock_order import go_alone
 from alerts.ringing import ring
 from alerts.rules import RuleBook
 from alerts.suppression import inhibit
@@ -101,6 +100,10 @@ class Silence:
         self._settings = settings or SilenceSettings()
         self._expected_at: datetime | None = None
 
+    def wants_register(self, now: datetime) -> bool:
+        """Tell whether the register is to be asked again which lifts may be silent for how long."""
+        return self._expected_at is None or now - self._expected_at >= EXPECT_EVERY
+
     def watch(self, now: datetime, receiving_since: datetime | None) -> int:
         """Tell of every lift whose time has passed; return how many alerts were raised.
 
@@ -108,7 +111,7 @@ class Silence:
         """
         if receiving_since is None or now - receiving_since < timedelta(seconds=self._settings.grace_s):
             return 0
-        if self._expected_at is None or now - self._expected_at >= EXPECT_EVERY:
+        if self.wants_register(now):
             self._watchdog.expect(self._register.silences())
             self._expected_at = now
         self._end_groups(now)
@@ -132,11 +135,8 @@ class Silence:
                 return self._raise_fleet(connection, fleet, now) if claimed else 0
         raised, gateway_of, lost_gateways = 0, self._register.gateways(), dict[str, bool]()
         for start in range(0, len(late), LIFTS_AT_ONCE):
-            some = late[start : start + LIFTS_AT_ONCE]
             with self._journal.writing() as connection:
-                if any(lift_id in gateway_of for lift_id in some):
-                    go_alone(connection)
-                claimed = self._watchdog.claim(connection, now, some)
+                claimed = self._watchdog.claim(connection, now, late[start : start + LIFTS_AT_ONCE])
                 raised += self._tell(connection, claimed, contacts, gateway_of, lost_gateways, now)
         return raised
 

@@ -129,17 +129,20 @@ def release(connection: Connection, parent_id: int, now: datetime) -> None:
     connection.execute(sa.update(_table).where(below).values(until=until, due_at=until))
 
 
+def hangs_below_what_is_over() -> sa.ColumnElement[bool]:
+    """Tell of a row of `suppression` whether it hangs below an alert that is cleared, by whomever, as if it stood.
+
+    Not joined: a database may begin a join with all alerts that are over, which are ever more.
+    """
+    above = tables.alert.alias()
+    key = sa.select(above.c.open_key).where(above.c.id == _table.c.alert_id).scalar_subquery()
+    return sa.and_(_table.c.ended_at.is_(None), _table.c.until.is_(None), _table.c.alert_id.is_not(None), key.is_(None))
+
+
 def over_without_release(connection: Connection) -> list[int]:
-    """Return alerts that are cleared, by whomever, while others still hang below them."""
-    alert = tables.alert
-    query = (
-        sa.select(alert.c.id)
-        .distinct()
-        .join(_table, _table.c.alert_id == alert.c.id)
-        .where(_table.c.ended_at.is_(None), _table.c.until.is_(None), alert.c.open_key.is_(None))
-        .order_by(alert.c.id)
-    )
-    return list(connection.execute(query).scalars())
+    """Return alerts that are cleared while others still hang below them."""
+    query = sa.select(_table.c.alert_id).distinct().where(hangs_below_what_is_over()).order_by(_table.c.alert_id)
+    return [alert_id for alert_id in connection.execute(query).scalars() if alert_id is not None]
 
 
 def silent_alerts(connection: Connection, after_id: int, limit: int, now: datetime) -> list[Alert]:
@@ -148,15 +151,17 @@ def silent_alerts(connection: Connection, after_id: int, limit: int, now: dateti
     The end of a shelf rings by itself, unless its alert was raised by somebody else at that very moment.
     """
     alert = tables.alert
+    # Few are silent: asked by their number alone, a database would go through all that ever were.
+    number = alert.c.id + 0
     query = (
         sa.select(alert)
-        .where(alert.c.open_key.is_not(None), alert.c.id > after_id)
+        .where(tables.IS_SILENT, number > after_id)
         .where(
             alert.c.suppressed_by.is_not(None)
             | alert.c.out_of_service
             | (alert.c.shelved_until <= now - SHELF_FORGOTTEN_AFTER)
         )
-        .order_by(alert.c.id)
+        .order_by(number)
         .limit(limit)
     )
     return [alert_of(row) for row in connection.execute(query).mappings()]

@@ -43,6 +43,15 @@ alert = sa.Table(
     sa.Column("reminders", sa.Integer, nullable=False, server_default="0"),
 )
 sa.Index("ix_alert_received_at", alert.c.received_at)
+_OPEN = "open_key IS NOT NULL"
+sa.Index("ix_alert_open", alert.c.kind, alert.c.lift_id, sqlite_where=sa.text(_OPEN), postgresql_where=sa.text(_OPEN))
+# What an open alert that may be silent has; said in the same words by the index, so that databases see that it serves.
+IS_SILENT = sa.text(
+    "alert.open_key IS NOT NULL"
+    " AND (alert.suppressed_by IS NOT NULL OR alert.out_of_service OR alert.shelved_until IS NOT NULL)"
+)
+_SILENT = IS_SILENT.text.replace("alert.", "")
+sa.Index("ix_alert_silent", alert.c.open_key, sqlite_where=sa.text(_SILENT), postgresql_where=sa.text(_SILENT))
 alert_history = sa.Table(
     "alert_history",
     metadata,
@@ -163,6 +172,13 @@ suppression = sa.Table(
     sa.Column("ended_at", Instant),
     sa.Column("ended_by", sa.Text),
     sa.Column("end_note", sa.Text),
+)
+_BELOW = "ended_at IS NULL AND until IS NULL"
+sa.Index(
+    "ix_suppression_below",
+    suppression.c.alert_id,
+    sqlite_where=sa.text(_BELOW),
+    postgresql_where=sa.text(_BELOW),
 )
 # `due_at` NULL: the lift has been called silent, and nobody needs to be told again until it speaks.
 contact = sa.Table(

@@ -4,7 +4,7 @@ Each thing that is due is a transaction of its own that claims it first, so that
 and one mishap holds nothing else up. Looking takes no lock, and of each sort only so many are seen to at a time.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TypeVar
@@ -16,7 +16,6 @@ from alerts import floods, power_cuts, reminders, settling, shelving, suppressio
 from alerts.alert import AlertKind, Suppression
 from alerts.alert_entries import lock_alert
 from alerts.journal import Journal
-from alerts.lock_order import go_alone
 from alerts.rules import RuleBook
 from alerts.taking import settle
 from ingest.database import DATABASE_AWAY
@@ -60,38 +59,37 @@ class Upkeep:
         self._rules = rules
         self._silent_id = 0
 
-    def see_to(self, now: datetime) -> None:
-        """See to everything that is due as of `now`."""
-        run_each(
-            {
-                "delays": lambda: self._each(
-                    lambda connection: settling.due(connection, now, DUE_MAX),
-                    lambda connection, which: settle(connection, self._rules, *which, now),
-                ),
-                "sites": lambda: self._see_to_sites(now),
-                "released": lambda: self._each(
-                    suppression.over_without_release,
-                    lambda connection, alert_id: suppression.release(connection, alert_id, now),
-                ),
-                "entries": lambda: self._each(
-                    lambda connection: taken_out.due_entries(connection, now, DUE_MAX),
-                    lambda connection, entry_id: taken_out.see_to_entry(connection, entry_id, now),
-                ),
-                "silent": lambda: self._each(
-                    lambda connection: self._restorable(connection, now),
-                    lambda connection, alert_id: self._reconsider(connection, alert_id, now),
-                ),
-                "shelves": lambda: self._each(
-                    lambda connection: shelving.due_shelves(connection, now, DUE_MAX),
-                    lambda connection, key: shelving.see_to_shelf(connection, self._rules, key, now),
-                ),
-                "flood": lambda: self._see_to_flood(now),
-                "reminders": lambda: self._each(
-                    lambda connection: reminders.due_reminders(connection, now, DUE_MAX),
-                    lambda connection, alert_id: reminders.remind(connection, alert_id, now),
-                ),
-            }
-        )
+    def see_to(self, now: datetime, due: Collection[str]) -> None:
+        """See to what is `due` as of `now`, by the names that `due_now` gives it."""
+        parts: dict[str, Callable[[], object]] = {
+            "settling": lambda: self._each(
+                lambda connection: settling.due(connection, now, DUE_MAX),
+                lambda connection, which: settle(connection, self._rules, *which, now),
+            ),
+            "sites": lambda: self._see_to_sites(now),
+            "released": lambda: self._each(
+                suppression.over_without_release,
+                lambda connection, alert_id: suppression.release(connection, alert_id, now),
+            ),
+            "entries": lambda: self._each(
+                lambda connection: taken_out.due_entries(connection, now, DUE_MAX),
+                lambda connection, entry_id: taken_out.see_to_entry(connection, entry_id, now),
+            ),
+            "silent": lambda: self._each(
+                lambda connection: self._restorable(connection, now),
+                lambda connection, alert_id: self._reconsider(connection, alert_id, now),
+            ),
+            "shelves": lambda: self._each(
+                lambda connection: shelving.due_shelves(connection, now, DUE_MAX),
+                lambda connection, key: shelving.see_to_shelf(connection, self._rules, key, now),
+            ),
+            "flood": lambda: self._see_to_flood(now),
+            "reminders": lambda: self._each(
+                lambda connection: reminders.due_reminders(connection, now, DUE_MAX),
+                lambda connection, alert_id: reminders.remind(connection, alert_id, now),
+            ),
+        }
+        run_each({name: run for name, run in parts.items() if name in due})
 
     def _each(self, due: Callable[[Connection], Sequence[_T]], act: Callable[[Connection, _T], None]) -> None:
         with self._journal.reading() as connection:
@@ -112,7 +110,6 @@ class Upkeep:
         for site_id in power_cuts.changed_sites(dark, site_of, known, now):
             lifts = [each.lift.lift_id for each in self._register.lifts(site_id=site_id)]
             with self._journal.writing() as connection:
-                go_alone(connection)
                 power_cuts.see_to_site(connection, self._rules, site_id, lifts, now)
 
     def _see_to_flood(self, now: datetime) -> None:

@@ -140,10 +140,11 @@ def main() -> None:
     parser.add_argument("--alarms-only", action="store_true", help="without daily values and assessments")
     parser.add_argument("--trapped", action="store_true", help="only lifts in which people are trapped in the month")
     parser.add_argument("--traffic", type=float, default=0.3, help="of the trips that daily values are made of")
+    parser.add_argument("--keep", type=Path, help="a folder in which what the service wrote stays")
     options = parser.parse_args()
     began_s, clock = time.monotonic(), ManualClock(datetime.fromisoformat(START))
     with tempfile.TemporaryDirectory() as folder:
-        parts = open_parts(Settings(data_dir=Path(folder)), clock)
+        parts = open_parts(Settings(data_dir=options.keep or Path(folder)), clock)
         fleet = make_fleet(options.seed, options.lifts, options.traffic)
         if options.trapped:
             fleet = [spec for spec in fleet if _traps(spec, to_ms(clock.now()), options.days)]

@@ -82,5 +82,5 @@ class Days:
             if order.state not in UNDONE_STATES or order.kind is OrderKind.RESCUE or standing & set(order.alert_ids):
                 continue
             for to in ("on-site", "done", "closed"):
-                note = "it is mended" if to != "done" else None
-                self._parts.desk.transition(order.id, to, "Ines", now, note=note)
+                note, cause = ("it is mended", None) if to != "done" else (None, order.cause)
+                self._parts.desk.transition(order.id, to, "Ines", now, note=note, cause_code=cause)

@@ -60,11 +60,8 @@ class Fleet:
             for place, each in enumerate(at)
         )
 
-    def book(self, store: RiskStore) -> RiskBook:
-        return RiskBook(self.register, FailureReader(self.register, MemoryTelemetryStore()), store)
-
     def ask(self, at: datetime) -> None:
-        self.book(self.asking).risk(at)
+        RiskBook(self.register, FailureReader(self.register, MemoryTelemetryStore()), self.asking).risk(at)
 
 
 @pytest.fixture
