@@ -11,7 +11,7 @@ from msgspec import Struct, structs
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression, PoissonRegressor
 
-from analytics.outage_history import Bools, Floats, Ints, OutageHistory, Pauses
+from analytics.outage_history import Floats, Ints, OutageHistory
 from analytics.risk_frame import RiskFrame, frame_of
 from analytics.risk_model import (
     HoldOut,
@@ -21,7 +21,6 @@ from analytics.risk_model import (
     blended,
     by_parts,
     columns_of,
-    joined,
     with_column,
 )
 from analytics.scoring import brier_skill, calibration_error, share_interval, threshold_for
@@ -33,10 +32,8 @@ STEP_DAYS, ORIGINS_MAX, ROWS_MAX = 6.0, 60, 40_000
 WARM_DAYS = 60.0
 # A model needs this much, or the rates stand alone.
 ORIGINS_MIN, ROWS_MIN, OUTCOMES_MIN = 8, 1_000, 150
-# A window in which the log paused for longer does not tell whether there was a breakdown; up to half of it may be
-# missing where they are counted against the days that were recorded.
-_PAUSED_DAYS, _PAUSED_SHARE, _PAUSED_SHARE_MAX = 0.3, 0.05, 0.5
-_SHAPE_MIN, _SHAPE_MAX = 0.1, 1e3
+# A label over whose window the log paused for longer is none.
+_PAUSED_DAYS, _PAUSED_SHARE = 0.3, 0.05
 _HELD_OUT_SHARE = 0.25
 # The first that is no worse than the rates alone (0) on days that it had not seen.
 _WEIGHTS = (1.0, 0.5, 0.0)
@@ -58,24 +55,17 @@ _Parts = tuple[Linear, Trees, Linear, Trees]
 
 
 class _Rows(Struct, frozen=True):
-    """Training rows: `columns` of `risk_model.columns_of`, the expected numbers of the rates, what came, whose.
-
-    The rates are those of the days that were recorded; `is_whole` where these are nearly all.
-    """
+    """Training rows: `columns` of `risk_model.columns_of`, the expected numbers of the rates, what came, whose."""
 
     columns: Floats
     rates: Floats
     rates_probability: Floats
     count: Ints
     lift: Ints
-    is_whole: Bools
 
     @property
     def outcome(self) -> Floats:
         return (self.count > 0).astype(np.float64)
-
-    def whole(self) -> "_Rows":
-        return _Rows(*(getattr(self, name)[self.is_whole] for name in _Rows.__struct_fields__))
 
 
 class FrameBook:
@@ -111,17 +101,15 @@ def fit(book: FrameBook, day: float, horizon_days: float) -> HorizonModel | None
         return None  # told before any frame is made
     late = origins[-max(round(len(origins) * _HELD_OUT_SHARE), 2) :]
     early = [origin for origin in origins if origin + 2.0 * horizon_days <= late[0]]
-    pauses = book.history.as_of(day).pauses()
-    first, every = _rows(book, early, horizon_days, pauses), _rows(book, origins, horizon_days, pauses)
-    if first is None or every is None or not (_is_enough(first) and _is_enough(every)):
+    first, whole = _rows(book, early, horizon_days), _rows(book, origins, horizon_days)
+    if first is None or whole is None or not (_is_enough(first) and _is_enough(whole)):
         return None
-    parts, shape = _fitted(first)
-    weight, held_out = _judged(parts, shape, _rows(book, late, horizon_days, pauses))
+    parts = _fit_parts(first)
+    weight, held_out = _judged(parts, _rows(book, late, horizon_days))
     if weight == 0.0 or held_out is None:
         return None
-    held_out = _with_threshold(held_out, parts, shape, weight, _rows_apart(book, late, horizon_days, pauses))
-    parts, shape = _fitted(every)
-    logistic, boosted, count_linear, count_boosted = parts
+    held_out = _with_threshold(held_out, parts, weight, _rows_apart(book, late, horizon_days))
+    logistic, boosted, count_linear, count_boosted = _fit_parts(whole)
     return HorizonModel(
         horizon_days=horizon_days,
         columns=book.at(origins[-1]).columns,
@@ -129,9 +117,8 @@ def fit(book: FrameBook, day: float, horizon_days: float) -> HorizonModel | None
         boosted=boosted,
         count_linear=count_linear,
         count_boosted=count_boosted,
-        shape=shape,
         weight=weight,
-        rows=every.count.size,
+        rows=whole.count.size,
         trained_from=origins[0],
         trained_until=origins[-1] + horizon_days,
         held_out=held_out,
@@ -143,26 +130,24 @@ def origins_before(book: FrameBook, day: float, horizon_days: float) -> list[flo
     begin = float(np.min(book.history.since, initial=day)) + WARM_DAYS
     last = np.floor((day - 2.0 * horizon_days) / STEP_DAYS) * STEP_DAYS
     days = [float(last - index * STEP_DAYS) for index in range(ORIGINS_MAX)]
-    limit = _PAUSED_SHARE_MAX * horizon_days
+    limit = _PAUSED_DAYS + _PAUSED_SHARE * horizon_days
     known = book.history.as_of(day).pauses()
     return sorted(item for item in days if item >= begin and known.days_in(item, item + horizon_days) <= limit)
 
 
-def _rows(book: FrameBook, origins: Sequence[float], horizon_days: float, pauses: Pauses) -> _Rows | None:
+def _rows(book: FrameBook, origins: Sequence[float], horizon_days: float) -> _Rows | None:
     parts = []
     every = 1 + sum(int((book.at(origin).counting() & book.teaching).sum()) for origin in origins) // ROWS_MAX
     for index, origin in enumerate(origins):
         frame = book.at(origin)
-        paused = pauses.days_in(origin, origin + horizon_days)
         chosen = frame.counting() & book.teaching & ((np.arange(len(frame.lift_ids)) + index) % every == 0)
         parts.append(
             _Rows(
                 columns_of(frame, horizon_days, chosen),
-                frame.base.expected(horizon_days - paused)[chosen],
-                frame.base.probability(horizon_days - paused)[chosen],
+                frame.base.expected(horizon_days)[chosen],
+                frame.base.probability(horizon_days)[chosen],
                 book.history.breakdowns_in(origin, origin + horizon_days)[chosen],
                 np.flatnonzero(chosen),
-                np.full(int(chosen.sum()), paused <= _PAUSED_DAYS + _PAUSED_SHARE * horizon_days),
             )
         )
     if not parts:
@@ -171,17 +156,15 @@ def _rows(book: FrameBook, origins: Sequence[float], horizon_days: float, pauses
 
 
 def _is_enough(rows: _Rows) -> bool:
-    rows = rows.whole()
     hits = int(rows.outcome.sum())
     return rows.count.size >= ROWS_MIN and min(hits, rows.count.size - hits) >= OUTCOMES_MIN
 
 
-def _judged(parts: _Parts, shape: float, late: _Rows | None) -> tuple[float, HoldOut | None]:
-    rows = None if late is None else late.whole()
+def _judged(parts: _Parts, rows: _Rows | None) -> tuple[float, HoldOut | None]:
     if rows is None or rows.count.size == 0:
         return 0.0, None
     outcome = rows.outcome
-    probability = _of_models(parts, shape, rows)
+    probability, _ = by_parts(parts, rows.columns, rows.rates)
     skills = {weight: brier_skill(blended(rows.rates_probability, probability, weight), outcome) for weight in _WEIGHTS}
     weight = next(weight for weight in _WEIGHTS if skills[weight] >= skills[0.0])
     said = blended(rows.rates_probability, probability, weight)
@@ -198,27 +181,23 @@ def _judged(parts: _Parts, shape: float, late: _Rows | None) -> tuple[float, Hol
     )
 
 
-def _rows_apart(
-    book: FrameBook, late: Sequence[float], horizon_days: float, pauses: Pauses
-) -> tuple[_Rows | None, _Rows | None]:
+def _rows_apart(book: FrameBook, late: Sequence[float], horizon_days: float) -> tuple[_Rows | None, _Rows | None]:
     """Return the rows that a threshold is chosen on, and later ones, a horizon apart, that tell what it is worth."""
     after = late[len(late) // 2 :]
     before = [origin for origin in late if origin + horizon_days <= after[0]]
-    parts = [_rows(book, days, horizon_days, pauses) for days in (before, after)]
-    chosen_on, shown_on = (None if part is None else part.whole() for part in parts)
-    return chosen_on, shown_on
+    return _rows(book, before, horizon_days), _rows(book, after, horizon_days)
 
 
 def _with_threshold(
-    held_out: HoldOut, parts: _Parts, shape: float, weight: float, apart: tuple[_Rows | None, _Rows | None]
+    held_out: HoldOut, parts: _Parts, weight: float, apart: tuple[_Rows | None, _Rows | None]
 ) -> HoldOut:
     chosen_on, shown_on = apart
     if chosen_on is None or shown_on is None or not chosen_on.count.size or not shown_on.count.size:
         return held_out
-    threshold = threshold_for(_said(parts, shape, chosen_on, weight), chosen_on.outcome, PRECISION_MIN, ALARMS_MIN)
+    threshold = threshold_for(_said(parts, chosen_on, weight), chosen_on.outcome, PRECISION_MIN, ALARMS_MIN)
     if threshold is None:
         return held_out
-    alarmed = _said(parts, shape, shown_on, weight) >= threshold
+    alarmed = _said(parts, shown_on, weight) >= threshold
     lifts, share = int(np.unique(shown_on.lift[alarmed]).size), None
     low = high = None
     if lifts:
@@ -234,32 +213,18 @@ def _with_threshold(
     )
 
 
-def _said(parts: _Parts, shape: float, rows: _Rows, weight: float) -> Floats:
-    return blended(rows.rates_probability, _of_models(parts, shape, rows), weight)
-
-
-def _of_models(parts: _Parts, shape: float, rows: _Rows) -> Floats:
-    probability, expected = by_parts(parts, rows.columns, rows.rates)
-    return joined(probability, expected, shape)
-
-
-def _fitted(rows: _Rows) -> tuple[_Parts, float]:
-    """Return models, and how much numbers scatter around what these expect, by moments."""
-    parts = _fit_parts(rows)
-    _, expected = by_parts(parts, rows.columns, rows.rates)
-    excess = float(((rows.count - expected) ** 2 - expected).sum())
-    return parts, float(np.clip((expected**2).sum() / max(excess, 1e-9), _SHAPE_MIN, _SHAPE_MAX))
+def _said(parts: _Parts, rows: _Rows, weight: float) -> Floats:
+    return blended(rows.rates_probability, by_parts(parts, rows.columns, rows.rates)[0], weight)
 
 
 def _fit_parts(rows: _Rows) -> _Parts:
     mean, scale = rows.columns.mean(axis=0), rows.columns.std(axis=0)
     scale = np.where(scale > 0.0, scale, 1.0)
     standard = (rows.columns - mean) / scale
-    is_whole, broke = rows.is_whole, rows.count[rows.is_whole] > 0
-    logistic = LogisticRegression(C=_LOGISTIC_C, max_iter=500).fit(standard[is_whole], broke)
+    logistic = LogisticRegression(C=_LOGISTIC_C, max_iter=500).fit(standard, rows.count > 0)
     linear = Linear(mean, scale, logistic.coef_[0], float(logistic.intercept_[0]))
-    seen = with_column(rows.columns, linear.predict(rows.columns))[is_whole]
-    boosted = HistGradientBoostingClassifier(**_TREES).fit(seen, broke)
+    seen = with_column(rows.columns, linear.predict(rows.columns))
+    boosted = HistGradientBoostingClassifier(**_TREES).fit(seen, rows.count > 0)
     factor = rows.count / rows.rates
     counts = PoissonRegressor(alpha=_POISSON_ALPHA, max_iter=500).fit(standard, factor, sample_weight=rows.rates)
     count_linear = Linear(mean, scale, counts.coef_, float(counts.intercept_))

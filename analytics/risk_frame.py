@@ -8,7 +8,7 @@ import numpy as np
 from msgspec import Struct, structs
 
 from analytics.outage_history import BREAKDOWN, PLANNED, Bools, Floats, Ints, OutageHistory
-from analytics.risk_rates import AT_RISK_OUTAGE_DAYS, EXPOSURE_DAYS_MIN, Clock, Rates, levelled, rates
+from analytics.risk_rates import AT_RISK_OUTAGE_DAYS, EXPOSURE_DAYS_MIN, Clock, Rates, rates
 from analytics.wear_signs import COLUMNS as SIGN_COLUMNS
 from analytics.wear_signs import WearSigns
 
@@ -76,7 +76,7 @@ class RiskFrame(Struct, frozen=True, kw_only=True):
 def frame_of(history: OutageHistory, day: float, signs: WearSigns | None = None) -> RiskFrame:
     """Return what is known of the lifts at `day`; whatever `history` and `signs` hold of later is cut off first."""
     clock = Clock.of(history.as_of(day))
-    base = levelled(clock, rates(clock, BASE_HALF_LIFE))
+    base = rates(clock, BASE_HALF_LIFE)
     columns: dict[str, Floats] = {}
     columns |= _rate_columns(clock)
     columns |= _site_columns(clock)

@@ -13,8 +13,6 @@ from analytics.risk_frame import RiskFrame
 _EDGE = 1e-4
 # No correction makes of a rate more than ten times as much or as little.
 _CORRECTION_MAX = 10.0
-# Two models say whether, two say how often: the probability that the numbers give has a third of the say.
-_SAY_OF_COUNTS = 1.0 / 3.0
 
 
 class Linear(Struct, frozen=True):
@@ -75,10 +73,7 @@ class HoldOut(Struct, frozen=True, kw_only=True):
 
 
 class HorizonModel(Struct, frozen=True, kw_only=True):
-    """What was fitted for one horizon; `weight` is its say against the rates alone, 0 to 1.
-
-    `shape` says how much numbers scatter around what is expected: that of the gamma in a negative binomial.
-    """
+    """What was fitted for one horizon; `weight` is its say against the rates alone, 0 to 1."""
 
     horizon_days: float
     columns: tuple[str, ...]
@@ -86,7 +81,6 @@ class HorizonModel(Struct, frozen=True, kw_only=True):
     boosted: Trees
     count_linear: Linear
     count_boosted: Trees
-    shape: float
     weight: float
     rows: int
     trained_from: float
@@ -116,20 +110,10 @@ def predict(frame: RiskFrame, horizon_days: float, model: HorizonModel | None = 
         _check(frame, horizon_days, model)
         fitted_p, fitted_n = fitted(frame, model)
         share = days / horizon_days
-        fitted_p, fitted_n = in_share(fitted_p, share), fitted_n * share
-        probability = blended(rates_p, joined(fitted_p, fitted_n, model.shape), model.weight)
-        expected = rates_n ** (1.0 - model.weight) * fitted_n**model.weight
+        fitted_p = -np.expm1(share * np.log1p(-np.clip(fitted_p, _EDGE, 1.0 - _EDGE)))
+        probability = blended(rates_p, fitted_p, model.weight)
+        expected = rates_n ** (1.0 - model.weight) * (fitted_n * share) ** model.weight
     return Prediction(probability=probability, expected=expected, rates_probability=rates_p, rates_expected=rates_n)
-
-
-def in_share(probability: Floats, share: float) -> Floats:
-    """Return P(at least one) within a share of the time that `probability` is for."""
-    return -np.expm1(share * np.log1p(-np.clip(probability, _EDGE, 1.0 - _EDGE)))
-
-
-def joined(probability: Floats, expected: Floats, shape: float) -> Floats:
-    """Return a probability into which that of the expected numbers went, a third of the say."""
-    return blended(probability, -np.expm1(-shape * np.log1p(expected / shape)), _SAY_OF_COUNTS)
 
 
 def fitted(frame: RiskFrame, model: HorizonModel) -> tuple[Floats, Floats]:

@@ -1,7 +1,7 @@
 """Breakdown rates of lifts, discounted with age and shrunk towards their fleet: gamma-Poisson empirical Bayes. Pure."""
 
 import numpy as np
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from analytics.outage_history import BREAKDOWN, Floats, OutageHistory, Pauses
 
@@ -17,9 +17,6 @@ DEFAULT_SHAPE, DEFAULT_DAYS = 1.0, 91.25
 # and as five for how much its lifts differ.
 _LEVEL_COUNT, _SPREAD_COUNT = 2.0, 5.0
 _SPREAD_MIN = 0.01
-# The level of a whole fleet moves by about 10 % from month to month: what the last weeks say of it weighs against 100
-# breakdowns that say it stayed. The half-life was chosen on the first eleven months of a log, before those scored.
-LEVEL_HALF_LIFE, _LEVEL_WEIGHT = 14.0, 100.0
 
 
 class Prior(Struct, frozen=True):
@@ -119,14 +116,6 @@ def rates(clock: Clock, half_life: float, share: float = 1.0) -> Rates:
     counted, exposure = clock.sums(chosen, weights), clock.exposure(half_life)
     prior = prior_of(counted, exposure, share)
     return Rates(prior.shape + counted, prior.days + exposure, counted, exposure, prior)
-
-
-def levelled(clock: Clock, of: Rates) -> Rates:
-    """Return rates that are all more or less by as much as the fleet's last weeks differ from what they say."""
-    late = rates(clock, LEVEL_HALF_LIFE)
-    expected = float((late.exposure * of.expected(1.0)).sum())
-    ratio = (float(late.counted.sum()) + _LEVEL_WEIGHT) / (expected + _LEVEL_WEIGHT)
-    return structs.replace(of, days=of.days / ratio)
 
 
 def prior_of(counted: Floats, exposure: Floats, share: float = 1.0) -> Prior:

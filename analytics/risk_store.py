@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from analytics.risk_model import HoldOut, HorizonModel, Linear, Trees
 
-VERSION = 3
+VERSION = 4
 # This week's model and the next one's.
 _PLACES = 2
 FILE_BYTES_MAX, UNPACKED_BYTES_MAX = 4 * 1024 * 1024, 16 * 1024 * 1024
@@ -41,7 +41,6 @@ class _Description(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     digest: str
     horizon_days: float
     columns: tuple[str, ...]
-    shape: float
     weight: float
     rows: int
     trained_from: float
@@ -116,7 +115,6 @@ def packed(model: HorizonModel, fingerprint: str) -> bytes:
         digest=_digest(arrays),
         horizon_days=model.horizon_days,
         columns=model.columns,
-        shape=model.shape,
         weight=model.weight,
         rows=model.rows,
         trained_from=model.trained_from,
@@ -151,9 +149,6 @@ def unpacked(content: bytes) -> tuple[HorizonModel, str]:
     if description.held_out is None:
         message = "a model that was never scored"
         raise ModelRefusedError(message)
-    if not description.shape > 0.0:
-        message = "numbers that scatter by nothing"
-        raise ModelRefusedError(message)
     columns = len(description.columns)
     model = HorizonModel(
         horizon_days=description.horizon_days,
@@ -162,7 +157,6 @@ def unpacked(content: bytes) -> tuple[HorizonModel, str]:
         boosted=_trees("boosted", arrays, columns),
         count_linear=_linear("count_linear", arrays, columns),
         count_boosted=_trees("count_boosted", arrays, columns),
-        shape=description.shape,
         weight=description.weight,
         rows=description.rows,
         trained_from=description.trained_from,

@@ -28,7 +28,6 @@ def model_with(scores: HoldOut) -> HorizonModel:
         boosted=trees,
         count_linear=linear,
         count_boosted=trees,
-        shape=2.0,
         weight=1.0,
         rows=3_000,
         trained_from=DAY - 90.0,

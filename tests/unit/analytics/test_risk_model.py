@@ -13,7 +13,7 @@ from analytics.outage_history import OutageHistory, days_of
 from analytics.risk_fit import FrameBook, _trees_of, fit
 from analytics.risk_frame import frame_of
 from analytics.risk_model import predict
-from analytics.risk_rates import Clock, levelled, prior_of, rates
+from analytics.risk_rates import Clock, prior_of, rates
 from ingest.fleet import OutageKind
 from tests.unit.analytics.fleets_of_chance import (
     DAY,
@@ -128,18 +128,6 @@ def test_a_fleet_that_breaks_down_often_is_known_for_it_after_a_week() -> None:
     known = history(by_chance(1, days=7, a_year=50.0, shape=100.0), days=7)
     said = predict(frame_of(known, FIRST + 7.0), 7.0)
     assert said.expected.mean() == pytest.approx(7.0 * 50.0 / 365.25, rel=0.25)
-
-
-def test_the_last_weeks_of_a_fleet_move_all_its_rates_and_those_of_few_lifts_hardly() -> None:
-    def told(every: float) -> float:
-        calm = [outage(at * every, f"L{at % 60:03d}") for at in range(int(180.0 / every))]
-        busy = [outage(180.0 + at * every / 2.0, f"L{at % 60:03d}") for at in range(int(40.0 / every))]
-        clock = Clock.of(history(calm + busy, days=200))
-        base = rates(clock, 60.0)
-        return float((levelled(clock, base).expected(1.0) / base.expected(1.0))[0])
-
-    assert told(0.05) > 1.2
-    assert 1.0 < told(4.0) < 1.05
 
 
 def test_predictions_are_written_for_lifts_that_do_not_count_as_well() -> None:
