@@ -23,6 +23,9 @@ HOLD = 2.0
 # standard errors within this many days.
 _STEP_DAYS, _STEP_SIGMA, _WORN_SIGMA = 10, 3.0, 1.5
 _STEP_KNOWN_MIN = 4
+# What is still as far off as this share of what it was came only halfway back: until it has been seen for as long as a
+# series needs to be judged by itself, it is held against what was normal before.
+_LEFT_PART = 0.3
 _PHI_MAX, _TINY = 0.8, 1e-9
 
 
@@ -129,7 +132,9 @@ def _starts(series: Baseline, rows: Ints, days: Ints) -> Ints:
     apart, row = np.unique(rows, return_inverse=True)
     more = _more_error(series.of(apart))[row]
     error = np.sqrt((1 / np.maximum(known_before, 1) + 1 / np.maximum(known_after, 1)) * more)
-    is_back = (known_after >= _STEP_KNOWN_MIN) & (before - after > _STEP_SIGMA * error)
+    known_since, _ = levels.mean(rows, np.minimum(days + 1, length), np.full(len(days), length))
+    is_half = (after > np.maximum(_WORN_SIGMA, _LEFT_PART * before)) & (known_since < DAYS_MIN)
+    is_back = (known_after >= _STEP_KNOWN_MIN) & (before - after > _STEP_SIGMA * error) & ~is_half
     np.maximum.at(starts, rows[is_back], days[is_back])
     return starts
 

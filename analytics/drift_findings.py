@@ -15,6 +15,7 @@ from analytics.baseline import Floats
 from analytics.daily import Block
 from analytics.drift import Drift, drifts
 from analytics.findings import Finding
+from analytics.frequent_days import frequent_hits
 from analytics.series import DailySeries
 from analytics.thresholds import shared
 from analytics.wear_channels import WEAR_CHANNELS
@@ -57,12 +58,12 @@ def _findings(rows: WearRows, visits: Sequence[Visit], as_of: datetime) -> list[
     if not len(rows.at):
         return []
     by_lift, series = _by_lift(visits), rows.series
+    found = drifts(rows, _more_needed(rows), _visit_days(rows, by_lift))
+    levels = (_hit(rows, drift) for drift in found if not rows.channel_of(drift.row).counted)
     hits: dict[str, list[Hit]] = defaultdict(list)
-    for drift in drifts(rows, _more_needed(rows), _visit_days(rows, by_lift)):
-        lift_id = rows.key(drift.row).lift_id
-        hit = _hit(rows, drift)
-        if hit is not None and not _is_mended(hit, by_lift.get(lift_id, ()), series.first_day):
-            hits[lift_id].append(hit)
+    for hit in (*levels, *frequent_hits(series, visits)):
+        if hit is not None and not _is_mended(hit, by_lift.get(hit.key.lift_id, ()), series.first_day):
+            hits[hit.key.lift_id].append(hit)
     landings = _landings(rows, set(hits))
     return [
         _finding(lift_id, part, series, as_of)
@@ -150,8 +151,9 @@ def _is_mended(hit: Hit, visits: Sequence[Visit], first_day: date) -> bool:
             visit.cause_code is None or _MENDS.get(component_of(visit.cause_code) or "") == hit.channel.mended_as
         )
         if visit.kind is VisitKind.REPAIR and is_for_it and day >= hit.drift.found:
-            after = np.isfinite(hit.values[day + 1 :]).sum()
-            if after < _REPAIR_KNOWN_MIN:
+            after = hit.values[day + 1 :]
+            known = len(after) if hit.channel.counted else np.isfinite(after).sum()
+            if known < _REPAIR_KNOWN_MIN:
                 return True
     return False
 

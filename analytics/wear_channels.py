@@ -18,7 +18,8 @@ class WearChannel(Struct, frozen=True, kw_only=True):
     in the channel's unit; `at` is an absolute one. `least` is the distance below which a drift is certain but
     unimportant. `scale_min`: a spread from day to day below it is not believed. `season_per_day` is the slope that the
     season alone can make. `by_landing`: judged for single landings too, not only for the whole lift. A channel that
-    does not lead is evidence beside others only. `mended_as`: which repairs are for it.
+    does not lead is evidence beside others only. `mended_as`: which repairs are for it. `counted`: what grows is not a
+    level, but the share of days on which it is above zero.
     """
 
     component: str
@@ -35,6 +36,7 @@ class WearChannel(Struct, frozen=True, kw_only=True):
     season_per_day: float = 0.0
     digits: int = 0
     leads: bool = True
+    counted: bool = False
     mended_as: str = "door"
 
 
@@ -168,10 +170,11 @@ WEAR_CHANNELS = {
         component="controller-supply",
         mended_as="controller",
         says="lets the controller start again and again",
-        unit="starts a day",
-        least=0.2,
+        unit="of the days",
+        least=0.1,
         scale_min=0.5,
-        own_more=1.0,
+        own_more=0.5,
+        counted=True,
         digits=2,
     ),
 }

@@ -244,3 +244,54 @@ def test_lifts_do_not_change_what_is_found_of_each_other(lift: Lift) -> None:
         lift.values[other] = np.roll(lift.values[key], 3)
     beside = [finding for finding in lift.findings() if finding.lift_id == "L1"]
     assert beside == [alone]
+
+
+STARTS_AGAIN = (120, 131, 145, 152, 158, 163, 167, 170, 174, 177, 179, 182, 184, 187, 189, 191, 194, 195, 197, 199)
+
+
+def starts(lift: Lift, *days: int) -> None:
+    values = np.zeros(DAYS)
+    values[list(days)] = 1.0
+    lift.values[SeriesKey("L1", "reboots", None, None)] = values
+
+
+def test_a_controller_that_starts_again_more_and_more_often_has_a_bad_supply(lift: Lift) -> None:
+    starts(lift, *STARTS_AGAIN)
+    (finding,) = lift.findings()
+    assert (finding.component, finding.channel, finding.floor) == ("controller-supply", "reboots", None)
+    assert finding.found_at < at(175)
+    assert finding.value == 0.5
+    assert finding.limit == pytest.approx(0.5, abs=0.05)
+    assert finding.reason.startswith(
+        "The controller's supply lets the controller start again and again: 0.50 of the days, normal is 0.0"
+    )
+    assert "the limit of 0.5" in finding.reason
+
+
+def test_starts_on_the_days_of_visits_and_starts_as_ever_say_nothing(lift: Lift) -> None:
+    starts(lift, *STARTS_AGAIN)
+    assert lift.findings(visits=[visit(day, VisitKind.MAINTENANCE, None) for day in STARTS_AGAIN]) == []
+    starts(lift, *range(0, DAYS, 7))
+    assert lift.findings() == []
+
+
+def test_a_repaired_supply_is_silent_and_so_is_told_again_when_it_was_not(lift: Lift) -> None:
+    mended = visit(180, cause="controller-supply-fault")
+    starts(lift, *STARTS_AGAIN)
+    assert lift.findings(184, [mended]) == []
+    (still,) = lift.findings(192, [mended])
+    assert still.found_at < at(180)
+    starts(lift, *(day for day in STARTS_AGAIN if day < 180))
+    assert lift.findings(192, [mended]) == []
+
+
+def test_a_door_that_came_halfway_back_is_held_against_what_was_normal_before(lift: Lift) -> None:
+    lift.door()
+    lift.everywhere("closing_ms", 6.0, since=120, until=170)
+    lift.everywhere("closing_ms", 0.0001, since=170)
+    for key in lift.values:
+        if key.channel == "closing_ms":
+            lift.values[key][170:] += 150.0
+    (finding,) = lift.findings(190, [visit(170, VisitKind.MAINTENANCE, None)])
+    assert finding.component == "car-door"
+    assert finding.found_at < at(170)
