@@ -10,6 +10,9 @@ Flags = NDArray[np.bool_]
 # The median absolute deviation of a normal variable is the 0.6745th part of its standard deviation.
 _MAD_TO_SIGMA = 1.4826
 BASELINE_DAYS = 60
+# A part that wore already when it was first seen spreads over its whole way. Where the halves of the baseline are this
+# many spreads apart and the days lie this much closer to a line between them, the spread is that around the line.
+_HALVES_APART, _LINE_PART = 0.8, 0.5
 # A day this many standard deviations off the running level is odd (0.05 % of normal days are). Alone it says nothing
 # and is left out; a second one on the same side is believed, up to this bound.
 _ODD_SIGMA = 3.5
@@ -42,7 +45,30 @@ def normal(values: Floats) -> tuple[Floats, Floats]:
     days = max(int(np.searchsorted(number.min(axis=0, initial=BASELINE_DAYS), BASELINE_DAYS)) + 1, 1)
     first = np.where(is_known[:, :days] & (number[:, :days] <= BASELINE_DAYS), values[:, :days], np.nan)
     centre = median_known(first)
-    return centre, _MAD_TO_SIGMA * median_known(np.abs(first - centre[:, None]))
+    scale = _MAD_TO_SIGMA * median_known(np.abs(first - centre[:, None]))
+    return centre, _around_line(first, np.where(number[:, :days] <= BASELINE_DAYS // 2, first, np.nan), scale)
+
+
+def _around_line(first: Floats, early: Floats, scale: Floats) -> Floats:
+    """Return the spreads, of series that moved steadily through their baseline those around a line."""
+    late = np.where(np.isfinite(early), np.nan, first)
+    known = np.isfinite(early).sum(axis=1), np.isfinite(late).sum(axis=1)
+    means = [np.nansum(half, axis=1) / np.maximum(count, 1) for half, count in zip((early, late), known, strict=True)]
+    is_moving = (np.minimum(*known) > 0) & (np.abs(means[1] - means[0]) > _HALVES_APART * scale)
+    rows = np.flatnonzero(is_moving)
+    if not len(rows):
+        return scale
+    day = np.broadcast_to(np.arange(first.shape[1], dtype=np.float64), first[rows].shape)
+    places, levels = (
+        [median_known(np.where(np.isfinite(half[rows]), what, np.nan)) for half in (early, late)]
+        for what in (day, first[rows])
+    )
+    slope = (levels[1] - levels[0]) / (places[1] - places[0])
+    off = first[rows] - slope[:, None] * day
+    around = _MAD_TO_SIGMA * median_known(np.abs(off - median_known(off)[:, None]))
+    spreads = scale.copy()
+    spreads[rows] = np.where(around < _LINE_PART * scale[rows], around, scale[rows])
+    return spreads
 
 
 def median_known(values: Floats) -> Floats:

@@ -111,24 +111,30 @@ def _day(visit: Visit, first_day: date) -> int:
 def _hit(rows: WearRows, drift: Drift) -> Hit | None:
     """Return the drift with its size; None where it is too small to matter."""
     values, channel, sign = rows.values[drift.row], rows.channel_of(drift.row), float(rows.sign[drift.row])
-    change = _change(values, drift.start, drift.since)
-    if change is None or change < channel.least:
+    before = _level_before(values, drift)
+    change = None if before is None else _change(values, before, drift)
+    if before is None or change is None or change < channel.least:
         return None
     now = float(np.median(_last_known(values, _NOW_DAYS)))
     if channel.two_sided and now < channel.least:
         return None  # on its way back to where it should be
+    # The normal of a young series holds days of the drift already.
+    drift = structs.replace(drift, centre=min(drift.centre, before))
     drift = structs.replace(drift, found=_mattered(values, drift, channel.least))
     key = rows.key(drift.row)
     return Hit(key=key, channel=channel, sign=sign, drift=drift, change=change, now=sign * now, values=values)
 
 
-def _change(values: Floats, start: int, since: int) -> float | None:
-    """Return how far the level of the last days is from that before the drift; None where either is not known."""
-    before = _last_known(values[start:since], _NORMAL_DAYS)
-    now = _last_known(values[since:], _NOW_DAYS)
-    if min(len(before), len(now)) < _CHANGE_KNOWN_MIN:
-        return None
-    return float(np.median(now) - np.median(before))
+def _level_before(values: Floats, drift: Drift) -> float | None:
+    """Return the level before the drift; None where it is not known."""
+    before = _last_known(values[drift.start : drift.since], _NORMAL_DAYS)
+    return None if len(before) < _CHANGE_KNOWN_MIN else float(np.median(before))
+
+
+def _change(values: Floats, before: float, drift: Drift) -> float | None:
+    """Return how far the level of the last days is from that before the drift; None where it is not known."""
+    now = _last_known(values[drift.since :], _NOW_DAYS)
+    return None if len(now) < _CHANGE_KNOWN_MIN else float(np.median(now)) - before
 
 
 def _mattered(values: Floats, drift: Drift, least: float) -> int:

@@ -19,9 +19,9 @@ _FEW_DAYS = 45
 
 def drift_finding(lift_id: str, part: Part, first_day: date, found_at: datetime, as_of: datetime) -> Finding:
     """Return the finding of one part."""
-    hit = part.leading
-    trend = theil_sen(hit.sign * hit.values[hit.drift.since :])
-    limit = limit_of(hit)
+    hits = [(hit, limit_of(hit), theil_sen(hit.sign * hit.values[hit.drift.since :])) for hit in part.hits]
+    hits.sort(key=lambda each: (not each[0].channel.leads, each[0].key.floor != part.floor, _soonest(*each)))
+    hit, limit, trend = hits[0]
     left = _left(hit, limit, trend)
     return Finding(
         lift_id=lift_id,
@@ -34,10 +34,18 @@ def drift_finding(lift_id: str, part: Part, first_day: date, found_at: datetime,
         value=hit.now,
         limit=limit,
         days_left=left[0],
-        confidence=_confidence(hit.drift.score),
-        reason=_reason(part, first_day, trend, limit, left),
-        evidence=[_evidence(each, first_day) for each in part.hits[:EVIDENCE_MAX]],
+        confidence=_confidence(max(each.drift.score for each in part.hits)),
+        reason=_reason(part, hit, first_day, trend, limit, left),
+        evidence=[_evidence(*each, first_day) for each in hits[:EVIDENCE_MAX]],
     )
+
+
+def _soonest(hit: Hit, limit: float, trend: Trend | None) -> float:
+    """Return in how many days a channel is at its limit; of those that are as soon there the strongest stays first."""
+    if (hit.now - limit) * hit.sign >= 0:
+        return 0.0
+    days = _left(hit, limit, trend)[0]
+    return _LONG_DAYS if days is None else days
 
 
 def limit_of(hit: Hit) -> float:
@@ -69,12 +77,12 @@ def _confidence(score: float) -> float:
 
 def _reason(
     part: Part,
+    hit: Hit,
     first_day: date,
     trend: Trend | None,
     limit: float,
     left: tuple[float | None, float | None, float | None],
 ) -> str:
-    hit = part.leading
     name, advice = PARTS[part.component.removeprefix(REAR)]
     rear = " (rear door)" if part.component.startswith(REAR) else ""
     since = first_day + timedelta(days=hit.drift.since)
@@ -109,9 +117,7 @@ def _said(value: float, channel: WearChannel, more: int = 0) -> str:
     return f"{value:,.{channel.digits + more}f} {channel.unit}"
 
 
-def _evidence(hit: Hit, first_day: date) -> dict[str, Any]:
-    trend = theil_sen(hit.sign * hit.values[hit.drift.since :])
-    limit = limit_of(hit)
+def _evidence(hit: Hit, limit: float, trend: Trend | None, first_day: date) -> dict[str, Any]:
     left = _left(hit, limit, trend)
     return {
         "kind": "drift",

@@ -100,3 +100,11 @@ def test_many_series_at_once_are_followed_as_each_would_be(rows: list[list[float
             said, believed = one_by_one(((row - alone.centre[0]) / alone.scale[0]).tolist())
             assert together.known[number].tolist() == believed
             assert np.array_equal(together.values[number], said)
+
+
+def test_what_moved_steadily_from_the_first_day_on_spreads_around_its_line() -> None:
+    noise = np.random.default_rng(2).standard_normal((200, 90))
+    moving = noise + 0.8 * np.arange(90)
+    scale = baseline(moving, np.full(200, 1e-9)).scale
+    assert 0.8 < np.median(scale) < 1.2
+    assert (baseline(noise, np.full(200, 1e-9)).scale > 0.6).all()

@@ -295,3 +295,23 @@ def test_a_door_that_came_halfway_back_is_held_against_what_was_normal_before(li
     (finding,) = lift.findings(190, [visit(170, VisitKind.MAINTENANCE, None)])
     assert finding.component == "car-door"
     assert finding.found_at < at(170)
+
+
+def test_a_brake_that_wore_when_it_was_first_seen_is_found_all_the_same(lift: Lift) -> None:
+    lift.normal("brake_apply_ms", 140.0, 1.0)
+    lift.add("brake_apply_ms", 1.5, since=5)
+    (finding,) = lift.findings(60)
+    assert (finding.component, finding.channel) == ("brake", "brake_apply_ms")
+    assert finding.found_at < at(45)
+
+
+def test_a_part_is_told_by_the_channel_that_is_soonest_at_its_limit(lift: Lift) -> None:
+    lift.door()
+    lift.everywhere("closing_ms", 3.0, since=120)
+    lift.everywhere("peak_current_a", 0.008, since=120)
+    (finding,) = lift.findings()
+    whole = [item for item in finding.evidence if item["floor"] is None]
+    left = {item["channel"]: (item["limit"] - item["now"]) / item["slope_per_day"] for item in whole}
+    assert left["peak_current_a"] < left["closing_ms"]
+    assert finding.channel == finding.evidence[0]["channel"] == "peak_current_a"
+    assert finding.days_left == pytest.approx(left["peak_current_a"], abs=1)
