@@ -11,6 +11,7 @@ from alerts.alert import IllegalTransitionError
 from alerts.case_alerts import close_case, escalate
 from alerts.entrapment import EntrapmentCase, Outcome, Stage, require_legal, warnings, with_people
 from alerts.journal import Journal
+from alerts.lock_order import go_alone
 from alerts.rules import RuleBook
 from alerts.technician_register import crew_of, is_kept
 from alerts.technicians import lacking_in
@@ -90,6 +91,7 @@ class CaseDesk:
             IllegalTransitionError: it is closed, has that stage already, or is not to be closed yet.
         """
         with self._journal.writing() as connection:
+            go_alone(connection)
             case = case_entries.lock_case(connection, case_id)
             if case is None:
                 raise _unknown(case_id)

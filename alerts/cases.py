@@ -31,6 +31,7 @@ from alerts.entrapment import (
     with_people,
 )
 from alerts.journal import Journal
+from alerts.lock_order import go_alone
 from alerts.rescue_aid import Facts
 from alerts.ringing import ring
 from alerts.rules import RuleBook
@@ -140,6 +141,7 @@ class Cases:
         if not any(at is not None and at <= now for row in rows for at in row[1:]):
             return 0
         with self._journal.writing() as connection:
+            go_alone(connection)
             unanswered = case_entries.claim_due(connection, case.c.answer_due_at, now)
             for each in unanswered:
                 tell_case(connection, "answer-late", each, now, answer_by=each.answer_by.isoformat())

@@ -22,9 +22,11 @@ from alerts.due_now import due_now
 from alerts.finding_alerts import apply_findings
 from alerts.journal import OPEN, Journal
 from alerts.lift_modes import LiftModes
+from alerts.lock_order import go_alone, go_in_order
 from alerts.order_clocks import watch_clocks
 from alerts.order_desk import OrderDesk, Step
 from alerts.order_sheet import WorkSheet
+from alerts.power_cuts import POWER
 from alerts.rules import RuleBook
 from alerts.service_alerts import Conditions, apply_conditions, differ
 from alerts.silence import Silence, SilenceSettings
@@ -38,7 +40,7 @@ from analytics.findings import Finding
 from ingest.clock import from_ms
 from ingest.database import DATABASE_AWAY
 from ingest.fleet_register import FleetRegister
-from ingest.messages import Kind, Message
+from ingest.messages import Fault, Kind, Message
 from ingest.strangers import StrangerCall
 
 _FAULT, _ALARM, _STATE = Kind.FAULT, Kind.ALARM, Kind.STATE
@@ -68,6 +70,19 @@ class DeskSettings(Struct, frozen=True, kw_only=True):
 
 def _in_order(message: Message) -> tuple[str, bool, str]:
     return message.lift_id, message.kind is not Kind.STATE, conditions.key_of(message) or ""
+
+
+def _may_cut_power(message: Message) -> bool:
+    """Tell whether a message may raise an alert that silences those of other lifts of its site."""
+    body = message.body
+    return isinstance(body, Fault) and body.code == POWER and body.phase == "raised"
+
+
+def _by_lift(messages: Sequence[Message]) -> dict[str, list[Message]]:
+    found: dict[str, list[Message]] = {}
+    for message in messages:
+        found.setdefault(message.lift_id, []).append(message)
+    return found
 
 
 class Desk:
@@ -136,17 +151,32 @@ class Desk:
         if not (said or news or about_cases or about_equipment):
             return
         with self._journal.writing(for_alarms=True) as connection:
-            # In one order over all processes, so that no two wait for each other; as they came within one condition.
-            # States first: a fault that comes together with the inspection mode is that of somebody at work.
-            for message in sorted(said, key=_in_order):
-                take(connection, self._rules, message)
-            self._cases.follow(connection, about_cases)
-            self._equipment.take(connection, about_equipment)
+            (go_alone if any(map(_may_cut_power, said)) else go_in_order)(connection)
+            self._take_lifts(connection, said, about_cases, about_equipment)
             self._write_contacts(connection, news)
         self._watchdog.remember(news)
         self._cases.remember(about_cases)
         self._equipment.remember(about_equipment)
         self._modes.remember(states)
+
+    def _take_lifts(
+        self,
+        connection: Connection,
+        said: Sequence[Message],
+        about_cases: Sequence[Message],
+        about_equipment: Sequence[Message],
+    ) -> None:
+        """Take what was said lift by lift, in one order over all processes; as it came within one condition.
+
+        States first: a fault that comes together with the inspection mode is that of somebody at work.
+        """
+        of_lifts = [_by_lift(messages) for messages in (sorted(said, key=_in_order), about_cases, about_equipment)]
+        for lift_id in sorted({lift_id for of_lift in of_lifts for lift_id in of_lift}):
+            told, of_case, of_equipment = (of_lift.get(lift_id, []) for of_lift in of_lifts)
+            for message in told:
+                take(connection, self._rules, message)
+            self._cases.follow(connection, of_case)
+            self._equipment.take(connection, of_equipment)
 
     def hear_strangers(self, calls: Sequence[StrangerCall]) -> None:
         """Raise an alert for each lift that calls for help though nobody has registered it; again changes little."""

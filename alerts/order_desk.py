@@ -11,6 +11,7 @@ from alerts.alert import IllegalTransitionError
 from alerts.checklists import TRIP_CODE, check_book
 from alerts.contract_entries import terms_of
 from alerts.journal import Journal
+from alerts.lock_order import go_alone
 from alerts.order_entries import NewOrder, required
 from alerts.order_papers import Papers, lacking_to_close, signed_error, signed_fields
 from alerts.outbox import tell_order
@@ -88,6 +89,7 @@ class OrderDesk:
             UnknownLiftError: the register does not hold the lift; the order is moved all the same.
         """
         with self._journal.writing() as connection:
+            go_alone(connection)  # a rescue's case follows its order
             order = required(connection, order_id)
             _require_as_read(order, step)
             crewed, said = _with_crew(connection, order, step)

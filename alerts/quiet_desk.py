@@ -9,6 +9,7 @@ from alerts.alert import Alert
 from alerts.alert_entries import require_alert
 from alerts.floods import Group
 from alerts.journal import Journal
+from alerts.lock_order import go_alone
 from alerts.rules import RuleBook
 from alerts.shelving import Shelf
 from alerts.taken_out import SuppressionEntry
@@ -73,6 +74,7 @@ class QuietDesk:
             IllegalTransitionError: it is out already, or cannot be (`taken_out.take_out`).
         """
         with self._journal.writing() as connection:
+            go_alone(connection)  # all alerts of the lift are silenced, in no order
             return taken_out.take_out(connection, lift_id, kind, until, by, note, now)
 
     def end(self, entry_id: int, by: str, now: datetime, note: str | None) -> SuppressionEntry:

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from string import Formatter
 from typing import Annotated
 
 import msgspec
+import structlog
 import yaml
 from msgspec import Meta, Struct, structs
 
@@ -18,6 +20,7 @@ Words = Annotated[str, Meta(min_length=1, max_length=1_000)]
 # Minutes until somebody is reminded of an alert for which nothing happens, by priority: what is for at once and for
 # within the hour after 10 min, what is for today once a shift, what is to be planned never.
 REMIND_AFTER_MIN: Mapping[int, int | None] = {1: 10, 2: 10, 3: 480, 4: None}
+_SHIPPED = "rules.yaml"
 WORDS_OF_MESSAGES = frozenset({"lift_id", "fault", "where", "reason"})
 
 
@@ -65,6 +68,9 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return self.message.format_map({"lift_id": lift_id, "fault": fault, "where": where, "reason": reason})
 
 
+log = structlog.get_logger()
+
+
 class RuleBookError(ValueError):
     """A file of rules that cannot be used; the text says which file and everything that is wrong with it."""
 
@@ -89,18 +95,25 @@ class RuleBook:
 
     @classmethod
     def load(cls, path: Path | None = None) -> "RuleBook":
-        """Return the rules in the YAML file `path`; those that ship with Liftwatch where it is None.
+        """Return the rules that ship with Liftwatch; those in the YAML file `path` take their place, kind by kind.
+
+        What the file does not name stays as it is shipped, so that an owner's file goes on to work when a release
+        brings a new kind.
 
         Raises:
-            RuleBookError: not YAML, not rules, or not a complete book.
+            RuleBookError: not YAML, not rules, or rules that contradict each other.
         """
-        source = resources.files("alerts").joinpath("rules.yaml") if path is None else path
+        shipped = _read(resources.files("alerts").joinpath(_SHIPPED))
         try:
-            document = msgspec.convert(yaml.safe_load(source.read_bytes()), _Document)
-            return cls(document.rules, document.operators)
+            document = shipped if path is None else _read(path)
+            rest = _not_named_in(document.rules, shipped.rules)
+            book = cls([*document.rules, *rest], document.operators or shipped.operators)
         except (yaml.YAMLError, msgspec.ValidationError, RuleBookError) as error:
-            message = f"{path or 'alerts/rules.yaml'}: {error}"
+            message = f"{path or _SHIPPED}: {error}"
             raise RuleBookError(message) from error
+        if rest:
+            log.info("rules-as-shipped", file=str(path), kinds=sorted({rule.kind for rule in rest}))
+        return book
 
     def rule(self, kind: str, code: str | None = None) -> Rule:
         """Return the rule for an alert: that of its code where there is one, else that of its kind.
@@ -114,6 +127,22 @@ class RuleBook:
 class _Document(Struct, frozen=True, forbid_unknown_fields=True):
     rules: list[Rule]
     operators: Annotated[int, Meta(ge=1, le=100)] | None = None
+
+
+def _read(source: Traversable) -> _Document:
+    return msgspec.convert(yaml.safe_load(source.read_bytes()), _Document)
+
+
+def _not_named_in(own: Sequence[Rule], shipped: Sequence[Rule]) -> list[Rule]:
+    """Return the shipped rules for what no own rule names; a rule for a whole kind stands for all its codes."""
+    whole = {rule.kind for rule in own if not rule.codes}
+    codes = {(rule.kind, code) for rule in own for code in rule.codes}
+    rest = []
+    for rule in shipped:
+        left = [code for code in rule.codes if (rule.kind, code) not in codes]
+        if rule.kind not in whole and bool(left) is bool(rule.codes):
+            rest.append(structs.replace(rule, codes=left))
+    return rest
 
 
 def _keys(rule: Rule) -> list[tuple[str, str | None]]:

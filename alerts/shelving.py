@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 from alerts import tables
 from alerts.alert import LIFTWATCH, PEOPLE, Alert, IllegalTransitionError, Suppression, open_key_of
 from alerts.alert_entries import lock_alert, lock_open_alert, note_alert
+from alerts.lock_order import go_alone
 from alerts.outbox import tell_alert
 from alerts.quiet import Quiet
 from alerts.rules import RuleBook
@@ -89,6 +90,7 @@ def unshelve(connection: Connection, rules: RuleBook, alert: Alert, by: str, now
 
 def see_to_shelf(connection: Connection, rules: RuleBook, key: str, now: datetime) -> None:
     """Announce the end of a shelf, or end it, whichever is due; of several processes one does."""
+    go_alone(connection)  # from the shelf to its alert; what a lift says goes from the alert to its shelf
     own = (_table.c.open_key == key) & (_table.c.due_at <= now)
     ended = connection.execute(sa.delete(_table).where(own, _table.c.until <= now).returning(_table)).mappings().first()
     if ended is not None:

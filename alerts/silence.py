@@ -16,6 +16,7 @@ from alerts import tables
 from alerts.alert import GATEWAY, LIFTWATCH, SERVICE, Alert, AlertChange, AlertKind
 from alerts.alert_entries import NewAlert, change_alert, lock_open_alert
 from alerts.journal import Contact, Journal, alert_of, chunks
+from alerts.lock_order import go_alone
 from alerts.ringing import ring
 from alerts.rules import RuleBook
 from alerts.suppression import inhibit
@@ -135,8 +136,11 @@ class Silence:
                 return self._raise_fleet(connection, fleet, now) if claimed else 0
         raised, gateway_of, lost_gateways = 0, self._register.gateways(), dict[str, bool]()
         for start in range(0, len(late), LIFTS_AT_ONCE):
+            some = late[start : start + LIFTS_AT_ONCE]
             with self._journal.writing() as connection:
-                claimed = self._watchdog.claim(connection, now, late[start : start + LIFTS_AT_ONCE])
+                if any(lift_id in gateway_of for lift_id in some):
+                    go_alone(connection)
+                claimed = self._watchdog.claim(connection, now, some)
                 raised += self._tell(connection, claimed, contacts, gateway_of, lost_gateways, now)
         return raised
 

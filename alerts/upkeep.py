@@ -16,6 +16,7 @@ from alerts import floods, power_cuts, reminders, settling, shelving, suppressio
 from alerts.alert import AlertKind, Suppression
 from alerts.alert_entries import lock_alert
 from alerts.journal import Journal
+from alerts.lock_order import go_alone
 from alerts.rules import RuleBook
 from alerts.taking import settle
 from ingest.database import DATABASE_AWAY
@@ -110,6 +111,7 @@ class Upkeep:
         for site_id in power_cuts.changed_sites(dark, site_of, known, now):
             lifts = [each.lift.lift_id for each in self._register.lifts(site_id=site_id)]
             with self._journal.writing() as connection:
+                go_alone(connection)
                 power_cuts.see_to_site(connection, self._rules, site_id, lifts, now)
 
     def _see_to_flood(self, now: datetime) -> None:

@@ -19,7 +19,8 @@ from analytics.due import (
 )
 from analytics.failure_findings import REPEAT_DAYS, often_failing, repeat_breakdowns, worsening
 from analytics.failure_reader import FailureHistory, FailureReader, occurrences_as_of
-from analytics.findings import Finding
+from analytics.finding_history import FindingHistory
+from analytics.findings import Finding, FindingKind
 from analytics.occurrences import Occurrence
 from analytics.quality_reader import QualityReader
 from analytics.recurrence import repeat_repairs, repeated_faults
@@ -55,14 +56,15 @@ class Sources(Struct, frozen=True, kw_only=True):
 
     `failures` reads whole years of breakdowns, `usage` what counters showed, `daily` what daily values tell; `regimes`
     say what lifts are owed, `risks` what is likely to break down, and `quality` knows which kinds of finding have been
-    wrong too often to ring. None: its own reader, the shipped regimes, or (of `daily`, `risks` and `quality`) nobody is
-    asked.
+    wrong too often to ring, and `told` what has been told before. None: its own reader, the shipped regimes, or (of
+    `daily`, `risks`, `quality` and `told`) nobody is asked.
     """
 
     failures: FailureReader | None = None
     usage: UsageReader | None = None
     daily: Daily | None = None
     quality: QualityReader | None = None
+    told: FindingHistory | None = None
     regimes: Mapping[str, Regime] | None = None
     risks: RiskBook | None = None
 
@@ -88,10 +90,10 @@ class Assessment:
         self._usage = sources.usage or UsageReader(store)
         self._daily = sources.daily
         self._quality = sources.quality
-        self._risks = sources.risks
+        self._risks, self._told = sources.risks, sources.told
         self._regimes = sources.regimes or REGIMES
         self._of_year: tuple[FailureHistory, list[Finding]] | None = None
-        self._of_risk: tuple[FleetRisk, list[Finding]] | None = None
+        self._of_risk: tuple[FleetRisk, dict[str, datetime], list[Finding]] | None = None
 
     def assess(self, as_of: datetime, lift_ids: Sequence[str] | None = None) -> list[Finding]:
         """Return the findings of the lifts (all where None) as of an instant, ordered by lift, kind and key.
@@ -118,6 +120,14 @@ class Assessment:
         findings += reporting_findings(self._reports, assessed, as_of, self._settings, fleet_size=fleet_size)
         findings = self._quality.marked(findings, as_of) if self._quality is not None else findings
         return sorted(findings, key=lambda item: (item.lift_id, item.kind.value, item.key or ""))
+
+    def is_provisional(self, as_of: datetime) -> bool:
+        """Tell whether forecasts of breakdowns as of an instant rest on older models while theirs are being fitted.
+
+        Raises:
+            StoreUnavailableError: the store cannot answer now.
+        """
+        return self._risks is not None and self._risks.risk(as_of).is_provisional
 
     def _read(self, as_of: datetime, lift_ids: Sequence[str] | None) -> _Known:
         since = as_of - self._window()
@@ -158,9 +168,10 @@ class Assessment:
         if self._risks is None:
             return []
         risk, known = self._risks.risk(as_of), self._of_risk
-        if known is None or known[0] is not risk:  # reasons are weighed once a day
-            known = self._of_risk = risk, breakdowns_likely(risk, as_of)
-        return known[1]
+        standing = {} if self._told is None else self._told.standing(FindingKind.BREAKDOWN_LIKELY, as_of)
+        if known is None or known[0] is not risk or known[1] != standing:  # reasons are weighed once a day
+            known = self._of_risk = risk, standing, breakdowns_likely(risk, as_of, standing)
+        return known[2]
 
     def _find(self, lift_id: str) -> RegisteredLift:
         found = self._register.find(lift_id)

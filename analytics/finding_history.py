@@ -1,7 +1,8 @@
 """The findings that predicted something, from when to when: what their quality is counted on. Kept in SQL.
 
 The book of findings holds the newest assessment alone. Here a finding is one row from the assessment that found it
-first to the one that no longer did; one that is back within a week is still the same.
+first to the one that no longer did; one that is back within a week is still the same. What stood before is also asked
+where a finding ends later than it began, so that it does not come and go with every day.
 """
 
 from collections.abc import Sequence
@@ -32,6 +33,8 @@ NO_PREDICTIONS = frozenset(
         FindingKind.CLOCK_WRONG,
     }
 )
+# These end only where they are clearly over, so that one that is back is another.
+END_CLEARLY = frozenset({FindingKind.BREAKDOWN_LIKELY})
 _CHUNK = 500
 
 told = sa.Table(
@@ -87,6 +90,17 @@ class FindingHistory:
         with reading(self._engine) as connection:
             return int(connection.execute(query).scalar_one())
 
+    def standing(self, kind: FindingKind, as_of: datetime) -> dict[str, datetime]:
+        """Return by lift since when (`found_at`) a finding of a kind stood just before an instant.
+
+        What the assessment of that instant itself told or ended is left out: whoever assesses it again knows the same.
+        """
+        stood = sa.or_(told.c.ended_at.is_(None), told.c.ended_at >= as_of)
+        query = sa.select(told.c.lift_id, told.c.found_at).where(told.c.kind == kind.value, told.c.first_at < as_of)
+        query = query.where(stood)
+        with reading(self._engine) as connection:
+            return {row.lift_id: row.found_at for row in connection.execute(query.order_by(told.c.id))}
+
     def began_at(self) -> datetime | None:
         """Return since when findings are written down here; None where none has been."""
         with reading(self._engine) as connection:
@@ -114,6 +128,7 @@ def note_findings(connection: Connection, findings: Sequence[Finding], as_of: da
 def _taken_up(connection: Connection, new: dict[str, Finding], as_of: datetime) -> list[str]:
     """Take up again what ended a short while ago; return the keys."""
     query = sa.select(told.c.id, told.c.lift_id, told.c.kind, told.c.key).where(told.c.ended_at > as_of - SAME_WITHIN)
+    query = query.where(told.c.kind.not_in([kind.value for kind in END_CLEARLY]))
     ended = {f"{row.lift_id}/{row.kind}/{row.key}": row.id for row in connection.execute(query.order_by(told.c.id))}
     back = [key for key in new if key in ended]
     for key in back:

@@ -238,6 +238,10 @@ def duties_of(lift: Lift, regimes: Mapping[str, Regime] = REGIMES) -> tuple[Duty
     return regime.duties if regime is not None else ()
 
 
-def unknown_regimes(lifts: Iterable[Lift], regimes: Mapping[str, Regime] = REGIMES) -> list[str]:
-    """Return the names of regimes that the lifts follow and that `regimes` does not hold, sorted."""
-    return sorted({lift.regime for lift in lifts if lift.regime is not None and lift.regime not in regimes})
+def unknown_regimes(followed: Iterable[str], regimes: Mapping[str, Regime] = REGIMES) -> list[str]:
+    """Return a warning for each regime that lifts follow and that `regimes` does not hold, by name."""
+    known = ", ".join(sorted(regimes))
+    return [
+        f"regime {name} is not known, its lifts have no duties; known: {known}"
+        for name in sorted(set(followed) - set(regimes))
+    ]

@@ -88,6 +88,16 @@ class FrameBook:
         return self._frames[day]
 
 
+def teaches_nothing(history: OutageHistory, day: float, horizon_days: float) -> bool:
+    """Tell, cheaply, whether there is too little to fit a model for `day`."""
+    return _is_too_little(history, day, origins_before(FrameBook(history), day, horizon_days))
+
+
+def _is_too_little(history: OutageHistory, day: float, origins: Sequence[float]) -> bool:
+    rows = len(origins) * len(history.lift_ids)
+    return len(origins) < ORIGINS_MIN or rows < ROWS_MIN or history.as_of(day).raised.size < OUTCOMES_MIN
+
+
 def fit(book: FrameBook, day: float, horizon_days: float) -> HorizonModel | None:
     """Return a model for predictions from `day` on; None where there is too little to fit one, or it does no better.
 
@@ -96,9 +106,8 @@ def fit(book: FrameBook, day: float, horizon_days: float) -> HorizonModel | None
     model that was fitted to those before them with the same gap.
     """
     origins = origins_before(book, day, horizon_days)
-    rows = len(origins) * len(book.history.lift_ids)
-    if len(origins) < ORIGINS_MIN or rows < ROWS_MIN or book.history.as_of(day).raised.size < OUTCOMES_MIN:
-        return None  # told before any frame is made
+    if _is_too_little(book.history, day, origins):
+        return None
     late = origins[-max(round(len(origins) * _HELD_OUT_SHARE), 2) :]
     early = [origin for origin in origins if origin + 2.0 * horizon_days <= late[0]]
     first, whole = _rows(book, early, horizon_days), _rows(book, origins, horizon_days)

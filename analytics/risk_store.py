@@ -4,6 +4,7 @@ A file is a NumPy archive read without pickle. Beside the arrays it holds a JSON
 scores, the fingerprint of the history that the model was fitted to, and a digest of the arrays.
 """
 
+import contextlib
 import hashlib
 import io
 import os
@@ -85,6 +86,20 @@ class RiskStore:
         if refused is not None:
             raise refused
         return None
+
+    def newest(self, horizon_days: float, since: float, until: float) -> HorizonModel | None:
+        """Return the kept model whose last label is the newest one in [since, until]; None where there is none.
+
+        What cannot be used is passed over.
+        """
+        found = []
+        for place in range(_PLACES):
+            with contextlib.suppress(ModelRefusedError):
+                known = self._read(self._path(horizon_days, place))
+                if known is not None and known[0].horizon_days == horizon_days:
+                    found.append(known[0])
+        fitting = [model for model in found if since <= model.trained_until <= until]
+        return max(fitting, key=lambda model: model.trained_until, default=None)
 
     def _read(self, path: Path) -> tuple[HorizonModel, str] | None:
         if not path.is_file():

@@ -38,8 +38,10 @@ class FleetPast(Struct, frozen=True, kw_only=True):
     until: datetime
 
 
-def read_past(folder: Path, intake: Intake, tell: _Tell) -> FleetPast:
+def read_past(folder: Path, intake: Intake, now: datetime, tell: _Tell) -> FleetPast:
     """Read the lifts, outages, visits and fault messages of a history folder; `tell` hears of lines with problems.
+
+    Messages that are ahead of `now` are refused, as they are when they come.
 
     Raises:
         HistoryError: the folder holds no `lifts.csv`, or nothing happened in it.
@@ -54,7 +56,7 @@ def read_past(folder: Path, intake: Intake, tell: _Tell) -> FleetPast:
         outages = list(_told(read_table(folder / OUTAGES.file, OUTAGES), tell))
     if (folder / VISITS.file).is_file():
         visits = list(_told(read_table(folder / VISITS.file, VISITS), tell))
-    faults, last_said = _faults(folder, lifts, intake, tell)
+    faults, last_said = _faults(folder, lifts, intake, now, tell)
     found = joined(occurrences(faults), outage_occurrences(outages))
     instants = [item.raised_at for item in found] + [item.cleared_at for item in found if item.cleared_at is not None]
     instants += [visit.done_at for visit in visits] + ([last_said] if last_said else [])
@@ -79,12 +81,12 @@ def _told(rows: Iterator[Row[_T] | HistoryProblem], tell: _Tell) -> Iterator[_T]
 
 
 def _faults(
-    folder: Path, lifts: Mapping[str, Lift], intake: Intake, tell: _Tell
+    folder: Path, lifts: Mapping[str, Lift], intake: Intake, now: datetime, tell: _Tell
 ) -> tuple[list[Message], datetime | None]:
     """Return the fault messages of a history, and when its last message was measured."""
     faults: list[Message] = []
     last_at: datetime | None = None
-    received_ms = to_ms(datetime.now(UTC))
+    received_ms = to_ms(now)
     profiles = {lift_id: lift.profile for lift_id, lift in lifts.items()}
     for name in MESSAGE_FILES:
         if (folder / name).is_file():

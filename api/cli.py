@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -10,9 +11,11 @@ from typing import Annotated, NoReturn
 import msgspec
 import structlog
 import typer
+from sqlalchemy.exc import DBAPIError
 
+from analytics.regimes import unknown_regimes
 from api.backtesting import days_in, known_rule, past_intake, plan_of, read_past, run_backtest, run_rule
-from api.composition import MIGRATIONS, Parts, history_intake, make_replay, open_parts
+from api.composition import MIGRATIONS, Parts, followed_regimes, history_intake, load_files, make_replay, open_parts
 from api.demo import DemoOptions, run_demo
 from api.ledger_view import ledger_lines, ledger_view
 from api.serve import Role, Serving
@@ -47,8 +50,7 @@ def main() -> None:
 
 
 def _settings(config: Path | None) -> Settings:
-    for name in unknown_variables():
-        _tell(f"warning: {name} is no setting of Liftwatch")
+    _warn(f"{name} is no setting of Liftwatch" for name in unknown_variables())
     try:
         settings = load_settings(config)
     except SettingsError as error:
@@ -80,6 +82,11 @@ def _refuse(error: SettingsError) -> NoReturn:
 
 def _tell(line: str) -> None:
     sys.stderr.write(line + "\n")
+
+
+def _warn(lines: Iterable[str]) -> None:
+    for line in lines:
+        _tell(f"warning: {line}")
 
 
 def _log_as(form: str) -> None:
@@ -127,6 +134,7 @@ def serve(
 ) -> None:
     """The service: ingest, assessment, alerts, API; or one role of it."""
     parts = _parts(_settings(config))
+    _warn(unknown_regimes(parts.register.regimes(), parts.regimes))
     host, port = parts.settings.bind
     try:
         serving = Serving(parts, role)
@@ -176,8 +184,7 @@ def import_(
     for problem in report.problems:
         _tell(f"{problem.file}:{problem.line}: {problem.reason}")
     sys.stdout.write(report.summary() + "\n")
-    for regime in sorted(set(report.regimes) - set(parts.regimes)):
-        _tell(f"warning: regime {regime} is not known, its lifts have no duties; known: {', '.join(parts.regimes)}")
+    _warn(unknown_regimes(report.regimes, parts.regimes))
 
 
 @app.command()
@@ -187,7 +194,7 @@ def assess(
     lift: Annotated[list[str] | None, typer.Option(help="Only these lifts.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print a JSON array of findings.")] = False,  # noqa: FBT002
 ) -> None:
-    """What is found of lifts, as of any instant; daily values that are still to be computed are computed first."""
+    """What is found of lifts, as of any instant; daily values and models that are missing are made first."""
     parts = _parts(_settings(config))
     try:
         instant = _instant(as_of) if as_of else parts.clock.now()
@@ -195,6 +202,7 @@ def assess(
             parts.daily.catch_up(instant)
         except ExceptionGroup as wrong:  # the rest of the fleet is assessed all the same, as by the service
             _tell(f"warning: {wrong}: {'; '.join(f'{each!r} ({each.__notes__[0]})' for each in wrong.exceptions)}")
+        parts.risks.catch_up(instant)
         findings = parts.assessment.assess(instant, lift or None)
     except (StoreUnavailableError, UnknownLiftError) as error:
         _tell(str(error))
@@ -230,7 +238,7 @@ def backtest_(
     try:
         step = days_in(every)
         kind = None if rule is None else known_rule(rule)
-        past = read_past(folder, past_intake(settings), _tell)
+        past = read_past(folder, past_intake(settings), SystemClock().now(), _tell)
         plan = plan_of(past, _origin(since, "--from"), _origin(until, "--to"), step, [float(one) for one in days])
     except HistoryError as error:
         _tell(str(error))
@@ -375,8 +383,17 @@ def migrate(config: Config = None) -> None:
 
 @app.command("check-settings")
 def check_settings(config: Config = None) -> None:
-    """Say whether the settings can be used; every fault is named, exit code 2."""
-    sys.stdout.write(f"{_settings(config)!r}\n")
+    """Say whether the settings and the files that they name can be used; every fault is named, exit code 2."""
+    settings = _settings(config)
+    try:
+        files = load_files(settings)
+    except SettingsError as error:
+        _refuse(error)
+    try:
+        _warn(unknown_regimes(followed_regimes(settings), files.regimes))
+    except DBAPIError as error:  # whether there is a register, and how old it is, is not what was asked
+        _warn([f"the regimes of registered lifts were not looked at: {str(error).splitlines()[0]}"])
+    sys.stdout.write(f"{settings!r}\n")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The one place where objects are made and handed to each other."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from msgspec import Struct
 from sqlalchemy.engine import Engine
@@ -12,7 +13,7 @@ import ingest
 from alerts.case_desk import CaseDesk
 from alerts.channels import EMAIL, MQTT, WEBHOOK, Channel
 from alerts.contract_entries import keep_contracts
-from alerts.contracts import load_contracts
+from alerts.contracts import ContractClock, load_contracts
 from alerts.desk import Desk
 from alerts.dispatch import Dispatcher
 from alerts.journal import Journal
@@ -40,7 +41,7 @@ from analytics.risk_store import RiskStore
 from analytics.sign_reader import SignReader
 from analytics.stale_days import StaleDays
 from analytics.usage_reader import UsageReader
-from analytics.wear_budgets import load_wear_budgets
+from analytics.wear_budgets import WearBudget, load_wear_budgets
 from api.settings import Settings, SettingsError
 from ingest.broker_publisher import Publisher
 from ingest.clock import Clock, monotonic_s
@@ -62,6 +63,7 @@ MIGRATIONS = [Path(room.__path__[0]) / "migrations" / "versions" for room in (in
 # What is asked of each block of lifts once a day.
 DAILY_JUDGES: tuple[Judge, ...] = (drift_judge, anomaly_judge)
 _SQLITE = "sqlite:///"
+_T = TypeVar("_T")
 
 
 class Parts(Struct, frozen=True, kw_only=True):
@@ -101,37 +103,88 @@ class Parts(Struct, frozen=True, kw_only=True):
         self.engine.dispose()
 
 
+class Files(Struct, frozen=True, kw_only=True):
+    """What an owner may write beside the settings: the shipped forms, where he does not."""
+
+    profiles: dict[str, ControllerProfile]
+    rules: RuleBook
+    regimes: Mapping[str, Regime]
+    budgets: Mapping[str, WearBudget]
+    contracts: Sequence[ContractClock]
+
+
+def load_files(settings: Settings) -> Files:
+    """Read the files that the settings name.
+
+    Raises:
+        SettingsError: with every file that cannot be used.
+    """
+    faults: list[str] = []
+
+    def loaded(load: Callable[[Path | None], _T], file: Path | None) -> _T | None:
+        try:
+            return load(file)
+        except ValueError as error:
+            faults.append(str(error))
+            return None
+
+    profiles = loaded(load_profiles, settings.profiles_dir)
+    rules = loaded(RuleBook.load, settings.rules_file)
+    regimes = loaded(load_regimes, settings.regimes_file)
+    budgets = loaded(load_wear_budgets, settings.regimes_file)
+    contracts = loaded(load_contracts, settings.contracts_file)
+    if profiles is None or rules is None or regimes is None or budgets is None or contracts is None:
+        raise SettingsError(list(dict.fromkeys(faults)))
+    return Files(profiles=profiles, rules=rules, regimes=regimes, budgets=budgets, contracts=contracts)
+
+
+def followed_regimes(settings: Settings) -> set[str]:
+    """Return the regimes that registered lifts follow; none where there is no register yet.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: the database does not answer, or holds no register.
+    """
+    url = settings.register_url
+    if url.startswith(_SQLITE) and not Path(url.removeprefix(_SQLITE)).exists():
+        return set()
+    engine = open_engine(url)
+    try:
+        return FleetRegister(engine).regimes()
+    finally:
+        engine.dispose()
+
+
 def open_parts(settings: Settings, clock: Clock) -> Parts:
     """Open the stores (bringing the database to the newest schema) and make everything that stands on them.
 
     Raises:
-        SettingsError: a profile, the rules, the contracts or a store's URL cannot be used.
+        SettingsError: a profile, the rules, the regimes, the contracts or a store's URL cannot be used.
     """
+    files = load_files(settings)
+    profiles, rules, regimes = files.profiles, files.rules, files.regimes
     try:
-        profiles = load_profiles(settings.profiles_dir)
-        rules = RuleBook.load(settings.rules_file)
-        regimes = load_regimes(settings.regimes_file)
-        budgets = load_wear_budgets(settings.regimes_file)
-        contracts = load_contracts(settings.contracts_file)
         store = open_store(settings)
     except ValueError as error:
         raise SettingsError([str(error)]) from error
     engine = open_engine(settings.register_url)
     migrate(engine, MIGRATIONS)
-    keep_contracts(engine, contracts)
+    keep_contracts(engine, files.contracts)
     register = FleetRegister(engine)
     journal = Journal(engine)
     ledger = Ledger(engine)
     clocks = ControllerClocks(engine)
     failures = FailureReader(register, store)
-    quality = QualityReader(FindingHistory(engine), register, failures, settings.quality)
-    usage = UsageReader(store, budgets)
+    told = FindingHistory(engine)
+    quality = QualityReader(told, register, failures, settings.quality)
+    usage = UsageReader(store, files.budgets)
     reports = Reports(gaps=ledger, floods=Floods(engine), clocks=clocks)
     features = FeatureBook(engine)
     features.renew()
     daily = Daily(features, store, register, DAILY_JUDGES)
     risks = RiskBook(register, failures, RiskStore(settings.data_dir / "models"), SignReader(daily, features, register))
-    sources = Sources(risks=risks, failures=failures, usage=usage, daily=daily, quality=quality, regimes=regimes)
+    sources = Sources(
+        risks=risks, failures=failures, usage=usage, daily=daily, quality=quality, told=told, regimes=regimes
+    )
     return Parts(
         settings=settings,
         clock=clock,

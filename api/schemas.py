@@ -173,10 +173,15 @@ def finding_view(finding: Finding) -> FindingView:
 
 
 class FindingPage(Page[FindingView]):
-    """Findings as of `assessed_at` (null: the fleet has never been assessed)."""
+    """Findings as of `assessed_at` (null: the fleet has never been assessed).
+
+    `provisional`: forecasts rest on older models while theirs are being fitted, ask again soon; null where it is not
+    known, of the newest assessment, which is replaced within a minute or so.
+    """
 
     assessed_at: datetime | None
     source: Literal["latest-assessment", "assessed-for-this-request"]
+    provisional: bool | None = None
 
 
 class HistoryView(BaseModel):

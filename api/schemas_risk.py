@@ -66,13 +66,17 @@ class ReasonView(BaseModel):
 
 
 class LiftRiskView(BaseModel):
-    """What is predicted of a lift from the midnight `predicted_at` on. `at_risk` false: it stands for long already."""
+    """What is predicted of a lift from the midnight `predicted_at` on. `at_risk` false: it stands for long already.
+
+    `provisional`: the models of this week are being fitted, meanwhile older ones speak, or the rates; ask again soon.
+    """
 
     lift_id: str
     as_of: datetime
     predicted_at: datetime
     observed_days: float
     at_risk: bool
+    provisional: bool
     horizons: list[HorizonRiskView]
     components: list[ComponentRiskView]
     reasons: list[str]
@@ -89,6 +93,7 @@ def lift_risk_view(risk: FleetRisk, place: int, as_of: datetime) -> LiftRiskView
         predicted_at=risk.as_of,
         observed_days=round(float(risk.frame.exposure[place]), 1),
         at_risk=bool(risk.frame.known[place] and not risk.frame.standing[place]),
+        provisional=risk.is_provisional,
         horizons=[_horizon_view(risk, place, horizon) for horizon in HORIZONS],
         components=[
             ComponentRiskView(component=name, probability=round(chance, 4), expected_count=round(count, 4))

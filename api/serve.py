@@ -31,6 +31,8 @@ from ingest.telemetry_store import StoreUnavailableError
 WATCH_EVERY_S = 5.0
 # Models serve from a week after the day that they are fitted for: there is no hurry.
 FIT_EVERY_S = 900.0
+# Somebody who asks of another week, or after old faults have come, is told an older model's word until it is fitted.
+FIT_LOOK_S = 2.0
 # Of the time between two assessments, for the daily values of days that are over: the rest is left to what cannot wait.
 CATCH_UP_SHARE = 1 / 6
 # Messages are no containers to the collector, and what holds them lives for one batch: looking seldom costs nothing.
@@ -203,12 +205,14 @@ class Serving:
             self._stopping.wait(self._parts.settings.assess_every_s)
 
     def _fit(self) -> None:
-        """Fit the models of next week, on a thread that nothing waits for: not the alarms, not the assessment."""
-        while not self._stopping.wait(FIT_EVERY_S):
-            self._done("risk-models", self.fit)
+        """Fit models of risk, on a thread that nothing waits for: not the alarms, not the assessment, not the API."""
+        last_s, is_well = -FIT_EVERY_S, True
+        while not self._stopping.wait(FIT_LOOK_S):
+            if monotonic_s() - last_s >= FIT_EVERY_S or (is_well and self._parts.risks.is_wanted):
+                is_well, last_s = self._done("risk-models", self.fit), monotonic_s()
 
     def fit(self) -> None:
-        """Have the models of next week ready before they are needed."""
+        """Fit what is missing of this week, have the models of next week ready before they are needed."""
         self._parts.risks.prepare(self._parts.clock.now())
 
     def _done(self, what: str, step: Callable[[], object]) -> bool:

@@ -122,7 +122,7 @@ def simulated(care: Care, seed: int) -> OutageHistory:
     fleet = [structs.replace(spec, care=care) for spec in make_fleet(seed, _SIMULATED)]
     with tempfile.TemporaryDirectory() as folder:
         HistoryFiles(Path(folder), fleet, Span(since_ms, since_ms + _SIMULATED_DAYS * DAY_MS)).write_tables()
-        past = read_past(Path(folder), past_intake(Settings()), print)
+        past = read_past(Path(folder), past_intake(Settings()), datetime.now(UTC), print)
     return OutageHistory.of(past.lifts, past.found, past.until)
 
 
@@ -163,7 +163,7 @@ def _against_known(run: Predicted) -> float:
 
 def real_lines(folder: Path) -> Iterator[str]:
     """Yield the report on a log."""
-    past = read_past(folder, past_intake(Settings()), print)
+    past = read_past(folder, past_intake(Settings()), datetime.now(UTC), print)
     first = min(item.raised_at for item in past.found)
     plan = plan_of(past, BEGIN if first < BEGIN < past.until else None, None, 7.0, (7.0, 30.0))
     history = OutageHistory.of(past.lifts, past.found, past.until)

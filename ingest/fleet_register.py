@@ -163,6 +163,12 @@ class FleetRegister:
         with reading(self._engine) as connection:
             return {row.lift_id: row.profile for each in queries for row in connection.execute(each)}
 
+    def regimes(self) -> set[str]:
+        """Return the regimes that lifts follow, whether anybody knows them or not."""
+        query = sa.select(lift.c.regime).where(lift.c.regime.is_not(None)).distinct()
+        with reading(self._engine) as connection:
+            return {row.regime for row in connection.execute(query)}
+
     def gateways(self) -> dict[str, str]:
         """Return the gateway of each lift that has one."""
         query = sa.select(lift.c.lift_id, lift.c.gateway_id).where(lift.c.gateway_id.is_not(None))

@@ -53,4 +53,10 @@ def _assessed(service: Service, query: FindingsQuery, as_of: Instant) -> Finding
     items = [finding_view(one) for one in wanted[start : start + query.limit]]
     end = start + len(items)
     _, following = cut(wanted[start:], query.limit, lambda _: end)
-    return FindingPage(items=items, next=following, assessed_at=as_of, source="assessed-for-this-request")
+    return FindingPage(
+        items=items,
+        next=following,
+        assessed_at=as_of,
+        source="assessed-for-this-request",
+        provisional=service.assessment.is_provisional(as_of),
+    )

@@ -1,6 +1,6 @@
 """Lifts: what is registered of them, and how they stand. Facts of a page come in bulk, never one query a lift."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Annotated
 
 import structlog
@@ -51,7 +51,7 @@ def put_lift(service: ServiceParameter, lift_id: LiftPath, change: LiftChange, r
     before = service.register.find(lift_id)
     told = {name: getattr(change, name) for name in change.model_fields_set}
     lift = structs.replace(before.lift if before else Lift(lift_id=lift_id), **told)
-    _check(service, lift)
+    _check(service, lift, told)
     service.register.register([lift], service.clock.now())
     response.status_code = status.HTTP_200_OK if before else status.HTTP_201_CREATED
     return views_of(service, [known_lift(service, lift_id)])[0]
@@ -89,10 +89,11 @@ def _states(service: Service, lift_ids: Sequence[str]) -> dict[str, LatestState]
         return None
 
 
-def _check(service: Service, lift: Lift) -> None:
-    if lift.regime is not None and lift.regime not in service.regimes:
+def _check(service: Service, lift: Lift, told: Container[str]) -> None:
+    """Refuse what is told and unknown; what an import left there stays as it is, while other fields change."""
+    if "regime" in told and lift.regime is not None and lift.regime not in service.regimes:
         raise invalid(at="body.regime", detail=f"no such regime; known: {', '.join(sorted(service.regimes))}")
-    if lift.profile is not None and lift.profile not in service.profiles:
+    if "profile" in told and lift.profile is not None and lift.profile not in service.profiles:
         raise invalid(
             at="body.profile", detail=f"no such profile; known: {', '.join(sorted(service.profiles)) or 'none'}"
         )

@@ -51,6 +51,21 @@ def told(engine: Engine) -> Told:
     return Told(engine)
 
 
+def test_what_stood_before_an_instant_is_the_same_whoever_asks_and_when(told: Told) -> None:
+    likely = found(kind=FindingKind.BREAKDOWN_LIKELY)
+
+    def standing(day: float) -> list[str]:
+        return list(told.history.standing(FindingKind.BREAKDOWN_LIKELY, NOON + day * DAY))
+
+    live = []
+    for day, findings in enumerate([[likely], [likely, found()], [], [likely], [found()]]):
+        live.append(standing(day))
+        told.assess(day, *findings)
+    assert live == [[], ["L1"], ["L1"], [], ["L1"]]
+    assert [standing(day) for day in range(5)] == live
+    assert told.history.standing(FindingKind.BREAKDOWN_LIKELY, NOON + DAY) == {"L1": NOON - DAY}
+
+
 def test_nothing_told_is_no_history(told: Told) -> None:
     assert (told.spans(), told.history.count(NOON + DAY), told.history.began_at()) == ([], 0, None)
     told.assess(0)

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 from msgspec import structs
+from structlog.testing import capture_logs
 
 from alerts.alert import ALERT_KINDS, AlertKind
 from alerts.rules import Rule, RuleBook, RuleBookError
@@ -135,6 +136,43 @@ def test_a_file_that_is_not_a_rule_book_is_refused_by_name(tmp_path: Path, befor
     with pytest.raises(RuleBookError, match=fault) as refused:
         RuleBook.load(own)
     assert "own.yaml" in str(refused.value)
+
+
+OWN = """
+rules:
+  - kind: no-contact
+    priority: 2
+    message: "{lift_id} does not speak: {reason}"
+    guidance: ring the caretaker
+    source: our contract
+  - kind: lift-stopped
+    codes: [overspeed, power-supply-fault]
+    priority: 1
+    message: "{lift_id}: {fault}"
+    guidance: ring the caretaker
+    source: our contract
+"""
+
+
+def test_what_an_owners_file_does_not_name_stays_as_it_is_shipped(tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text(OWN)
+    with capture_logs() as logs:
+        book = RuleBook.load(own)
+    assert book.rule("no-contact").priority == 2
+    assert {book.rule("lift-stopped", code).source for code in ("overspeed", "power-supply-fault")} == {"our contract"}
+    for kind, code in (("entrapment", None), ("lift-stopped", None), ("lift-stopped", "brake-fault")):
+        assert book.rule(kind, code).guidance == RULES.rule(kind, code).guidance
+    (said,) = logs
+    assert said["event"] == "rules-as-shipped"
+    assert set(ALERT_KINDS) - set(said["kinds"]) == {"no-contact"}, "of lift-stopped some codes are as shipped"
+
+
+def test_an_own_rule_for_a_whole_kind_stands_for_all_its_codes(tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text(OWN.replace("    codes: [overspeed, power-supply-fault]\n", ""))
+    book = RuleBook.load(own)
+    assert {book.rule("lift-stopped", code).source for code in CANONICAL} == {"our contract"}
 
 
 def documented(rule: Rule) -> str:

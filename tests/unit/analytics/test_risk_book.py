@@ -60,8 +60,11 @@ class Fleet:
             for place, each in enumerate(at)
         )
 
+    def book(self, store: RiskStore) -> RiskBook:
+        return RiskBook(self.register, FailureReader(self.register, MemoryTelemetryStore()), store)
+
     def ask(self, at: datetime) -> None:
-        RiskBook(self.register, FailureReader(self.register, MemoryTelemetryStore()), self.asking).risk(at)
+        self.book(self.asking).risk(at)
 
 
 @pytest.fixture

@@ -57,6 +57,24 @@ def test_a_likely_breakdown_is_found_with_its_reasons_and_scores() -> None:
     assert found.evidence[0]["precision"] == 0.86
 
 
+def test_what_stands_stands_until_it_is_clearly_less_likely() -> None:
+    """The probability is what the rates say, 97 %: thresholds around it stand for days on which it moves."""
+    (said,) = (found.value for found in breakdowns_likely(risk_with(model_with(SCORES)), instant_of(DAY)))
+    near, far = ((said * odds) / (1.0 - said + said * odds) for odds in (1.5, 2.5))
+    since, now = instant_of(DAY - 9.0), instant_of(DAY + 0.4)
+    for threshold, is_found in ((near, True), (far, False)):
+        risk = risk_with(model_with(structs.replace(SCORES, threshold=threshold)))
+        assert breakdowns_likely(risk, now) == []
+        found = breakdowns_likely(risk, now, {"L001": since, "L002": since})
+        assert [one.lift_id for one in found] == ["L001"] * is_found
+        if is_found:
+            assert (found[0].found_at, found[0].value) == (since, said)
+            assert found[0].limit <= said
+            assert "is still likely" in found[0].reason
+    never_usual = risk_with(model_with(structs.replace(SCORES, prevalence=0.9999)))
+    assert breakdowns_likely(never_usual, now, {"L001": since}) == []
+
+
 def test_what_was_never_scored_or_never_sure_finds_nothing() -> None:
     assert breakdowns_likely(risk_with(None), instant_of(DAY)) == []
     assert breakdowns_likely(risk_with(model_with(structs.replace(SCORES, threshold=None))), instant_of(DAY)) == []

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from analytics.risk_findings import breakdowns_likely
 from analytics.risk_fit import FrameBook, fit, origins_before
 from analytics.risk_frame import frame_of
 from analytics.risk_past import model_day, taught
+from analytics.risk_store import RiskStore
 from analytics.series import SeriesKey
 from analytics.wear_signs import COLUMNS, RAMPS, WATCHED, Sign, WearSigns
 from ingest.fleet import Outage, OutageKind
@@ -92,6 +94,11 @@ def outages_of(parts: tuple[FleetRegister, FailureReader]) -> OutageHistory:
     return OutageHistory.of(lifts(COUNT), parts[1].history(NOW).occurrences, START + timedelta(days=DAYS))
 
 
+def a_late_old_breakdown() -> Outage:
+    at = NOW - timedelta(days=60)
+    return Outage(lift_id="L001", kind=OutageKind.BREAKDOWN, code="door-closing-fault", raised_at=at, cleared_at=at)
+
+
 def worst(signs: WearSigns) -> int:
     return int(np.argmax(signs.values[-1, :, WORN]))
 
@@ -100,7 +107,9 @@ def test_who_wears_is_likelier_to_break_down_and_the_first_reason_names_the_part
     parts: tuple[FleetRegister, FailureReader],
 ) -> None:
     signs = Signs()
-    risk = RiskBook(*parts, signs=signs).risk(NOW)
+    book = RiskBook(*parts, signs=signs)
+    book.catch_up(NOW)
+    risk = book.risk(NOW)
     place = worst(signs.made)
     model = risk.models[7.0]
     assert model is not None
@@ -116,19 +125,31 @@ def test_who_wears_is_likelier_to_break_down_and_the_first_reason_names_the_part
     assert odds == sorted(odds, reverse=True)
 
 
-def test_whoever_asks_gets_the_same_whether_the_model_was_prepared_or_not(
-    parts: tuple[FleetRegister, FailureReader],
+def test_whoever_asks_gets_the_same_once_models_are_fitted_and_nobody_waits_for_them(
+    parts: tuple[FleetRegister, FailureReader], tmp_path: Path
 ) -> None:
     prepared, signs = RiskBook(*parts, signs=Signs()), Signs()
     prepared.prepare(NOW - timedelta(days=7))
-    asked = RiskBook(*parts, signs=signs)
+    asked = RiskBook(*parts, RiskStore(tmp_path), signs)
+    assert asked.risk(NOW).is_provisional
+    asked.prepare(NOW)
     first, second = prepared.risk(NOW), asked.risk(NOW)
     for horizon in (7.0, 30.0):
         assert np.array_equal(first.predictions[horizon].probability, second.predictions[horizon].probability)
     assert breakdowns_likely(first, NOW) == breakdowns_likely(second, NOW)
-    asked.risk(NOW)
-    asked.prepare(NOW - timedelta(days=7))
-    assert signs.asked == 1  # the model that is there is not fitted again
+    assert not second.is_provisional
+    assert signs.asked == 2  # of this week and the next
+    asked.prepare(NOW)
+    assert signs.asked == 2  # what is there is not fitted again
+    parts[0].add_outages([a_late_old_breakdown()])
+    for book in (asked, RiskBook(*parts, RiskStore(tmp_path), signs)):  # the second has just started
+        meanwhile = book.risk(NOW)
+        assert (meanwhile.is_provisional, book.is_wanted) == (True, True)
+        model = meanwhile.models[7.0]
+        assert model is not None
+        assert model.trained_until <= END
+    assert asked.risk(NOW - timedelta(days=40)).models[7.0] is None  # none that knows of later
+    assert signs.asked == 2
 
 
 def test_a_fleet_that_says_nothing_is_predicted_as_before(parts: tuple[FleetRegister, FailureReader]) -> None:
@@ -139,7 +160,9 @@ def test_a_fleet_that_says_nothing_is_predicted_as_before(parts: tuple[FleetRegi
         def state(self, _lift_ids: Sequence[str], _day: float) -> str:
             return ""
 
-    said = RiskBook(*parts, signs=Silent()).risk(NOW)
+    book = RiskBook(*parts, signs=Silent())
+    book.catch_up(NOW)
+    said = book.risk(NOW)
     assert said.frame.columns == frame_of(said.history, float(END)).columns
     assert all(WATCHED not in model.columns for model in said.models.values() if model is not None)
 

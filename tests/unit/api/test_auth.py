@@ -1,16 +1,20 @@
 import base64
+import re
 from collections.abc import MutableMapping
 from typing import Any
 
 import anyio
 import pytest
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 from starlette.datastructures import Headers
+from starlette.routing import Mount
 
 from api.app import create_app
-from api.auth import Access
+from api.auth import OPEN_PATHS, SAFE_METHODS, Access
 from api.problems import MEDIA_TYPE
 from tests.unit.api.parts import Client, World, world_on
 
@@ -27,13 +31,13 @@ def client_of(world: World, token: str | None, **kwargs: Any) -> Client:
 
 
 @pytest.mark.parametrize(
-    "path", ["/api/v1/lifts", "/", "/docs", "/openapi.json", "/metrics", "/static/icon.svg", "/no"]
+    "path", ["/api/v1/lifts", "/", "/docs", "/kpis", "/openapi.json", "/metrics", "/static/icon.svg", "/no"]
 )
 def test_with_a_token_nothing_is_served_without_it_not_even_to_loopback(world: World, path: str) -> None:
     response = client_of(world, TOKEN).get(path)
     assert response.status_code == 401
     assert response.headers["content-type"] == MEDIA_TYPE
-    assert response.headers["www-authenticate"].startswith("Basic" if path in {"/", "/docs"} else "Bearer")
+    assert response.headers["www-authenticate"].startswith("Basic" if path in {"/", "/docs", "/kpis"} else "Bearer")
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
@@ -167,3 +171,27 @@ def test_a_websocket_is_closed(sqlite_engine: Engine) -> None:
     scope = {"type": "websocket", "path": "/", "headers": [], "client": ("127.0.0.1", 1)}
     anyio.run(app, scope, connect, send)
     assert [message["type"] for message in sent] == ["websocket.close"]
+
+
+def _routes(app: FastAPI) -> list[tuple[str, str]]:
+    """Return every method and path that the app answers, whether it stands in its document or not."""
+    found = []
+    for route in iter_route_contexts(app.routes):
+        path = re.sub(r"\{[^}]*\}", "1", route.path or "")
+        if isinstance(route.original_route, Mount):
+            found.append(("GET", f"{path}/liftwatch.css"))
+        found += [(method, path) for method in sorted(route.methods or ())]
+    return found
+
+
+def test_no_route_at_all_answers_without_the_token_and_none_changes_anything_for_a_reader(world: World) -> None:
+    app = create_app(world.service, Access(TOKEN))
+    routes = _routes(app)
+    assert len(routes) > 80, "the walk has lost its way"
+    nobody, reader = Client(app, peer=FAR), Client(app, peer=FAR, authorization=basic(TOKEN))
+    assert {path for method, path in routes if nobody.request(method, path).status_code != 401} == OPEN_PATHS
+    changing = [(method, path) for method, path in routes if method not in SAFE_METHODS]
+    assert len(changing) > 30
+    assert {reader.request(method, path).status_code for method, path in changing} == {401}
+    wrong = Client(app, peer=FAR, authorization="Bearer wrong")
+    assert {wrong.request(method, path).status_code for method, path in changing} == {401}

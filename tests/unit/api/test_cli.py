@@ -110,6 +110,27 @@ def test_good_settings_are_shown_without_secrets_and_misspelt_ones_warned_of(lif
     assert "LIFTWATCH_API_TOKN" in shown.stderr
 
 
+def test_each_file_that_the_settings_name_and_that_cannot_be_used_is_told(liftwatch: Command, tmp_path: Path) -> None:
+    rules, regimes = tmp_path / "rules.yaml", tmp_path / "regimes.yaml"
+    rules.write_text("rules: []")
+    regimes.write_text("regimes: [{name: HOUSE, title: Ours, duties: []}]")
+    files = {"LIFTWATCH_RULES_FILE": str(rules), "LIFTWATCH_REGIMES_FILE": str(regimes)}
+    refused = liftwatch("check-settings", **files)
+    assert refused.exit_code == 2
+    assert "rules.yaml" in refused.stderr
+    assert "regimes.yaml" in refused.stderr
+
+
+def test_checking_the_settings_warns_of_regimes_that_lifts_follow_and_nobody_knows(
+    liftwatch: Command, history: Path
+) -> None:
+    assert "regime" not in liftwatch("check-settings").stderr, "there is no register yet, and none is made"
+    liftwatch("import", str(history))
+    checked = liftwatch("check-settings")
+    assert checked.exit_code == 0
+    assert "warning: regime MARS-2040 is not known, its lifts have no duties" in checked.stderr
+
+
 def test_the_ledger_of_an_imported_lift_is_told_in_words_and_as_json(liftwatch: Command, history: Path) -> None:
     lines = [
         {"topic": "lifts/v1/E1/counters", "payload": {"at": "2014-06-24T08:00:00Z", "seq": seq, "boot": "b"}}

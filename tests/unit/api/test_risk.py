@@ -86,8 +86,16 @@ def world_with_a_year(world: World) -> World:
     return world
 
 
-def test_a_scored_model_shows_its_scores_and_finds_what_is_likely(scored: World) -> None:
+def test_nobody_waits_for_a_model_and_a_scored_one_finds_what_is_likely(scored: World) -> None:
+    at = {"as_of": NOON.isoformat()}
+    first = scored.client.get("/api/v1/lifts/L000/risk").json()
+    assert (first["provisional"], first["horizons"][0]["method"]) == (True, "rates")
+    assert scored.client.get("/api/v1/findings", **at).json()["provisional"]
+    assert scored.service.risks.is_wanted
+    scored.service.risks.catch_up(NOON)
+    assert not scored.client.get("/api/v1/findings", **at).json()["provisional"]
     answer = scored.client.get("/api/v1/lifts/L000/risk").json()
+    assert not answer["provisional"]
     score = answer["horizons"][0]["score"]
     assert score["brier_skill"] >= score["rates_brier_skill"]
     assert score["trained_until"] <= answer["predicted_at"]
