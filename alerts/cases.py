@@ -31,7 +31,7 @@ from alerts.entrapment import (
     with_people,
 )
 from alerts.journal import Journal
-from alerts.lock_order import go_alone
+from alerts.lock_order import go_alone, go_in_order
 from alerts.rescue_aid import Facts
 from alerts.ringing import ring
 from alerts.rules import RuleBook
@@ -55,8 +55,9 @@ class CaseSettings(Struct, frozen=True, kw_only=True):
 class Cases:
     """Follows what happens to lifts in which somebody may be trapped.
 
-    What it remembers in memory (who stands outside, who has an open case) saves reads, is read again with each
-    `refresh`, and is safe to lose.
+    What it remembers in memory (who stands outside, who has an open case) saves reads and is safe to lose. It is read
+    again every few seconds (`watch`): what was passed over meanwhile, because another process had just opened the case
+    or written how the lift stands, is taken then.
     """
 
     def __init__(self, journal: Journal, rules: RuleBook, settings: CaseSettings | None = None) -> None:
@@ -67,6 +68,7 @@ class Cases:
         self._outside: set[str] | None = None
         self._open: set[str] = set()
         self._states: dict[str, Message] = {}
+        self._passed_over: dict[str, Message] = {}
 
     def news(self, messages: Sequence[Message]) -> list[Message]:
         """Return the messages that can move a case, in the order in which cases are looked at: by lift."""
@@ -134,10 +136,13 @@ class Cases:
         case = tables.entrapment_case
         clocks = sa.select(case.c.open_key, case.c.answer_due_at, case.c.arrive_due_at)
         standing = tables.lift_standing
+        passed_over, self._passed_over = self._passed_over, {}
+        known_open = self._open
         with self._journal.reading() as connection:
             rows = connection.execute(clocks.where(case.c.open_key.is_not(None))).all()
             outside = sa.select(standing.c.lift_id).where(standing.c.outside)
             self._open, self._outside = {row[0] for row in rows}, set(connection.execute(outside).scalars())
+        self._catch_up([each for each in list(passed_over.values()) if self._is_missed(each, known_open)])
         if not any(at is not None and at <= now for row in rows for at in row[1:]):
             return 0
         with self._journal.writing() as connection:
@@ -152,6 +157,21 @@ class Cases:
                 tell_case(connection, "arrival-late", each, now, arrive_by=each.arrive_by.isoformat())
         return len(unanswered) + len(not_there)
 
+    def _is_missed(self, message: Message, known_open: set[str]) -> bool:
+        """Tell whether a state that was passed over says something that is not written, as is known by now."""
+        assert self._outside is not None
+        assert isinstance(message.body, State)
+        is_new_case = message.lift_id in self._open and message.lift_id not in known_open
+        return is_new_case or _is_outside(message.body) is not (message.lift_id in self._outside)
+
+    def _catch_up(self, missed: Sequence[Message]) -> None:
+        about = sorted(missed, key=_lift_of)
+        if about:
+            with self._journal.writing(for_alarms=True) as connection:
+                go_in_order(connection)
+                self.follow(connection, about)
+            self.remember(about)
+
     def _is_turn(self, message: Message, turned: dict[str, bool]) -> bool:
         """Tell whether a state says something else than what stands; `turned`: what the batch has said before it."""
         body, lift_id = message.body, message.lift_id
@@ -164,7 +184,11 @@ class Cases:
         is_other = is_outside != (lift_id in self._outside if before is None else before)
         if is_other:
             turned[lift_id] = is_outside
-        return lift_id in self._open or is_other
+        if lift_id in self._open or is_other:
+            self._passed_over.pop(lift_id, None)
+            return True
+        self._passed_over[lift_id] = message
+        return False
 
     def _bears(self, message: Message) -> bool:
         return isinstance(message.body, Fault) and (message.body.code in _BEARS or message.lift_id in self._open)

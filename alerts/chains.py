@@ -9,7 +9,7 @@ from msgspec import Struct
 from sqlalchemy.engine import Engine, RowMapping
 
 from alerts.notification_tables import chain
-from ingest.database import reading
+from alerts.transactions import reading, writing
 
 CHAINS_MAX = 20
 STEPS_MAX = 10
@@ -87,7 +87,7 @@ class ChainBook:
         Raises:
             TooManyChainsError: there are `CHAINS_MAX` already.
         """
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             count = sa.select(sa.func.count()).where(chain.c.removed_at.is_(None))
             if connection.execute(count).scalar_one() >= CHAINS_MAX:
                 message = f"there are {CHAINS_MAX} chains; remove one first"
@@ -115,7 +115,7 @@ class ChainBook:
 
     def _update(self, chain_id: int, values: dict[str, Any]) -> None:
         own = (chain.c.id == chain_id) & chain.c.removed_at.is_(None)
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             if connection.execute(sa.update(chain).where(own).values(values)).rowcount == 0:
                 raise _unknown(chain_id)
 

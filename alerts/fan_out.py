@@ -3,6 +3,7 @@
 from datetime import datetime
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.engine import Connection, Engine, RowMapping
 
 from alerts import tables
@@ -16,6 +17,8 @@ from ingest.database import reading
 ROWS_A_STEP = 200
 # What stands in the place of a lift where an alert is about a site; the alert's code is then the site's id.
 SITE = "$site"
+
+log = structlog.get_logger()
 
 
 def fan_out(engine: Engine, now: datetime) -> int:
@@ -71,7 +74,12 @@ def _notify_all(
     if row["lift_id"] == SITE:
         site_id = (row["body"].get("alert") or {}).get("code")
     for each in subscriptions:
-        if each.wanted.wants(row["topic"], row["priority"], site_id, contractor):
+        try:
+            wants = each.wanted.wants(row["topic"], row["priority"], site_id, contractor)
             quiet = each.wanted.quiet
             held_until = quiet.hold_until(now, row["priority"]) if quiet else None
+        except Exception:  # of one subscription; it must not keep the others from being told, nor miss anything itself
+            log.exception("subscription-not-understood", subscription_id=each.id)
+            wants, held_until = True, None
+        if wants:
             notify(connection, row["id"], each.id, now, held_until)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -10,17 +9,14 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection, Engine, RowMapping
 
-from alerts import tables
+from alerts import tables, transactions
 from alerts.alert import OPEN_STATES, Alert, AlertState, Suppression
 from alerts.precedence import Precedence
 from alerts.work_orders import OrderKind, OrderState, WorkOrder
-from ingest.database import reading
 
 OPEN = "open"
 _IDS_A_QUERY = 1_000
 _T = TypeVar("_T")
-# The transaction that everything written in this thread belongs to, while a request is answered once for all.
-_joined: ContextVar[Connection | None] = ContextVar("joined", default=None)
 
 
 class HistoryEntry(Struct, frozen=True):
@@ -56,7 +52,7 @@ class Journal:
         Within `joining` it is the transaction of that. One that is `for_alarms` goes before all others of this process
         that have not begun; whoever writes much does so in many short transactions.
         """
-        outer = _joined.get()
+        outer = transactions.joined()
         if outer is not None:
             yield outer
             return
@@ -66,24 +62,13 @@ class Journal:
     @contextmanager
     def joining(self) -> Iterator[Connection]:
         """Make everything that is written within one transaction, so that an answer is kept exactly with its change."""
-        with self._precedence.after(), self._engine.begin() as connection:
-            token = _joined.set(connection)
-            try:
-                yield connection
-            finally:
-                _joined.reset(token)
+        with self._precedence.after(), self._engine.begin() as connection, transactions.joining(connection):
+            yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Give a connection for reads alone; within `joining` that one, which sees what was written.
-
-        No second connection: threads that each hold one and wait for another would wait for ever.
-        """
-        outer = _joined.get()
-        if outer is not None:
-            yield outer
-            return
-        with reading(self._engine) as connection:
+        """Give a connection for reads alone; within `joining` that one, which sees what was written."""
+        with transactions.reading(self._engine) as connection:
             yield connection
 
     def alerts(

@@ -19,7 +19,7 @@ from alerts.notification_tables import notification, subscription
 from alerts.notifications import NotificationState, next_attempt_at, pause_s
 from alerts.rules import RuleBook
 from alerts.service_alerts import apply_conditions
-from alerts.subscriptions import secrets_of
+from alerts.subscriptions import failing_code, secrets_of
 from ingest.database import reading
 
 # Longer than an attempt with its look-up of a name may take, so that a lane is never lost while it is served.
@@ -138,11 +138,13 @@ class Lanes:
 
     def _tell_if_failing(self, connection: Connection, stands: dict[str, Any], now: datetime) -> None:
         """Raise or clear the alert that says that a subscription is not told what it wants to know."""
-        kind, process = AlertKind.NOTIFICATION_FAILING, f"subscription-{stands['id']}"
+        kind, process = AlertKind.NOTIFICATION_FAILING, failing_code(stands["id"])
         apply_conditions(connection, self._rules, {kind: _failing(stands, now)}, process, now)
 
 
 def _failing(stands: dict[str, Any], now: datetime) -> str | None:
+    if stands["removed_at"] is not None or not (stands["enabled"] or stands["disabled_reason"]):
+        return None  # a person wants nothing more to be sent
     name, since = f"{stands['channel']} {stands['name']}", stands["failing_since"]
     if stands["disabled_reason"]:
         return f"{name}: {stands['disabled_reason']}"

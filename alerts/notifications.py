@@ -11,7 +11,8 @@ from sqlalchemy.engine import Connection, Engine, RowMapping
 
 from alerts import tables
 from alerts.notification_tables import notification, subscription
-from ingest.database import insert_new, reading
+from alerts.transactions import reading, writing
+from ingest.database import insert_new
 
 # After each attempt that failed: the schedule of the Standard Webhooks specification, 10 attempts in 75 h 35 min.
 WAITS_S = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
@@ -115,7 +116,7 @@ class NotificationLog:
             UnknownNotificationError: there is none.
         """
         own = notification.c.id == notification_id
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             again = sa.update(notification).where(own, _is_there()).values(_anew(now))
             if connection.execute(again).rowcount == 0:
                 message = f"There is no notification {notification_id} of a subscription that stands."
@@ -130,7 +131,7 @@ class NotificationLog:
             notification.c.created_at >= since,
         )
         some = failed.order_by(notification.c.id).limit(REDELIVER_MAX)
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             again = sa.update(notification).where(notification.c.id.in_(some), _is_there()).values(_anew(now))
             return connection.execute(again).rowcount
 

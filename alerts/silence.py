@@ -33,9 +33,8 @@ FLEET_LIFTS_MIN = 20
 FLEET_SHARE = 0.5
 # What has been silent for longer says nothing of now.
 GONE_AFTER = timedelta(days=1)
-# What follows from a lost gateway, and was raised this long before it was known, hangs below its alert.
+# What follows from a lost gateway hangs below its alert, also what was raised before that was known.
 CONSEQUENCES = (AlertKind.NO_CONTACT.value, AlertKind.ALARM_EQUIPMENT_SILENT.value)
-TOGETHER = timedelta(minutes=30)
 # How often the register is asked which lifts may be silent for less than the others.
 EXPECT_EVERY = timedelta(minutes=1)
 
@@ -182,7 +181,7 @@ class Silence:
         raised = self._ring(connection, GATEWAY, AlertKind.GATEWAY_LOST, gateway_id, reason, now)
         alert = lock_open_alert(connection, GATEWAY, AlertKind.GATEWAY_LOST, gateway_id)
         if alert is not None:
-            inhibit(connection, alert.id, sorted(group.lift_ids), CONSEQUENCES, now, since=now - TOGETHER)
+            inhibit(connection, alert.id, sorted(group.lift_ids), CONSEQUENCES, now, since=now - self._watchdog.silence)
         return raised
 
     def _ring(

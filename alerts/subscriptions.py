@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
 from msgspec import Struct, structs
 from sqlalchemy.engine import Connection, Engine, RowMapping
 
@@ -12,10 +13,13 @@ from alerts import signing
 from alerts.channels import WEBHOOK
 from alerts.notification_tables import notification, subscription
 from alerts.quiet_hours import QuietHours
-from ingest.database import reading
+from alerts.transactions import reading, writing
 
 SUBSCRIPTIONS_MAX = 200
 KEEP_SECRET_H_MAX = 7 * 24
+
+
+log = structlog.get_logger()
 
 
 class TooManyError(ValueError):
@@ -89,7 +93,7 @@ class SubscriptionBook:
         """
         secret = signing.new_secret() if wanted.channel == WEBHOOK else None
         row = {**_row_of(wanted), "secret": secret, "created_at": now, "failures": 0}
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             count = sa.select(sa.func.count()).where(subscription.c.removed_at.is_(None))
             if connection.execute(count).scalar_one() >= SUBSCRIPTIONS_MAX:
                 message = f"there are {SUBSCRIPTIONS_MAX} subscriptions; remove one first"
@@ -157,7 +161,7 @@ class SubscriptionBook:
 
     def _update(self, subscription_id: int, values: dict[str, Any]) -> None:
         own = (subscription.c.id == subscription_id) & subscription.c.removed_at.is_(None)
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             if connection.execute(sa.update(subscription).where(own).values(values)).rowcount == 0:
                 raise _unknown(subscription_id)
             if "removed_at" in values:
@@ -166,12 +170,26 @@ class SubscriptionBook:
 
 def subscription_of(row: RowMapping) -> Subscription:
     """Return the subscription that a row of its table holds."""
-    quiet = QuietHours(row["quiet_from"], row["quiet_to"], row["time_zone"]) if row["quiet_from"] else None
+    quiet = _quiet_of(row) if row["quiet_from"] else None
     plain = {name: row[name] for name in Wanted.__struct_fields__ if name != "quiet"}
     stands = {
         name: row[name] for name in ("id", "created_at", "disabled_reason", "failures", "failing_since", "gave_up_at")
     }
     return Subscription(wanted=Wanted(**plain, quiet=quiet), **stands)
+
+
+def _quiet_of(row: RowMapping) -> QuietHours | None:
+    """Return its quiet hours; none where this machine does not know their time zone: told at night, but told."""
+    try:
+        return QuietHours(row["quiet_from"], row["quiet_to"], row["time_zone"])
+    except ValueError:
+        log.warning("quiet-hours-not-kept", subscription_id=row["id"], time_zone=row["time_zone"])
+        return None
+
+
+def failing_code(subscription_id: int) -> str:
+    """Return by which code the alert is known that says that nothing gets through to a subscription."""
+    return f"subscription-{subscription_id}"
 
 
 def secrets_of(row: RowMapping, now: datetime) -> tuple[str, ...]:

@@ -61,6 +61,11 @@ class Watchdog:
             lift_id: min(timedelta(seconds=seconds), self._silence) for lift_id, seconds in silence_s_max.items()
         }
 
+    @property
+    def silence(self) -> timedelta:
+        """Return how long a lift may say nothing of which the register says no less."""
+        return self._silence
+
     def silence_of(self, lift_id: str) -> timedelta:
         """Return how long a lift may say nothing."""
         return self._expected.get(lift_id, self._silence)

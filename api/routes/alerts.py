@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 
 from alerts.alert import Suppression
 from alerts.alert_entries import UnknownAlertError
 from api.bodies import Acknowledgement, AlertKindName, AlertStateFilter, LiftId, RecordId, Remark
+from api.once import OnceParameter
 from api.problems import documented
 from api.routes.paging import PageQuery, ServiceParameter, cut, decode_id
 from api.schemas import AlertDetail, AlertPage, AlertView, alert_detail, alert_view
@@ -51,19 +52,24 @@ def find_alert(service: ServiceParameter, alert_id: AlertPath) -> AlertDetail:
     return alert_detail(alert, service.journal.alert_history(alert_id))
 
 
-@router.post("/{alert_id}/acknowledge", responses=documented(404, 409, 413))
-def acknowledge_alert(service: ServiceParameter, alert_id: AlertPath, body: Acknowledgement) -> AlertView:
+@router.post("/{alert_id}/acknowledge", response_model=AlertView, responses=documented(404, 409, 413))
+def acknowledge_alert(
+    service: ServiceParameter, alert_id: AlertPath, body: Acknowledgement, once: OnceParameter
+) -> Response:
     """Take note of an alert."""
-    return alert_view(service.desk.acknowledge(alert_id, body.by, service.clock.now(), body.note))
+    now = service.clock.now()
+    return once(lambda: (alert_view(service.desk.acknowledge(alert_id, body.by, now, body.note)), 200))
 
 
-@router.post("/{alert_id}/clear", responses=documented(404, 409, 413))
-def clear_alert(service: ServiceParameter, alert_id: AlertPath, body: Remark) -> AlertView:
+@router.post("/{alert_id}/clear", response_model=AlertView, responses=documented(404, 409, 413))
+def clear_alert(service: ServiceParameter, alert_id: AlertPath, body: Remark, once: OnceParameter) -> Response:
     """Say that the condition is over, and how that is known."""
-    return alert_view(service.desk.clear(alert_id, body.by, service.clock.now(), body.note))
+    now = service.clock.now()
+    return once(lambda: (alert_view(service.desk.clear(alert_id, body.by, now, body.note)), 200))
 
 
-@router.post("/{alert_id}/comment", responses=documented(404, 409, 413))
-def comment_alert(service: ServiceParameter, alert_id: AlertPath, body: Remark) -> AlertView:
+@router.post("/{alert_id}/comment", response_model=AlertView, responses=documented(404, 409, 413))
+def comment_alert(service: ServiceParameter, alert_id: AlertPath, body: Remark, once: OnceParameter) -> Response:
     """Write something into the history of an alert."""
-    return alert_view(service.desk.comment(alert_id, body.by, service.clock.now(), body.note))
+    now = service.clock.now()
+    return once(lambda: (alert_view(service.desk.comment(alert_id, body.by, now, body.note)), 200))

@@ -2,10 +2,12 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import BaseModel
 
 from alerts.entrapment import EntrapmentCase
 from api.bodies import LiftId, RecordId
+from api.once import OnceParameter
 from api.problems import documented
 from api.routes.paging import PageQuery, ServiceParameter, cut, decode_id
 from api.schemas_cases import CaseDetail, CasePage, PeopleNamed, StageReached, case_detail, case_view
@@ -43,25 +45,31 @@ def find_case(service: ServiceParameter, case_id: CasePath) -> CaseDetail:
     return _detail(service, service.cases.case(case_id))
 
 
-@router.post("/{case_id}/stages", responses=documented(404, 409, 413))
-def reach_stage(service: ServiceParameter, case_id: CasePath, body: StageReached) -> CaseDetail:
+@router.post("/{case_id}/stages", response_model=CaseDetail, responses=documented(404, 409, 413))
+def reach_stage(service: ServiceParameter, case_id: CasePath, body: StageReached, once: OnceParameter) -> Response:
     """Say that a rescue has come to a stage."""
-    case = service.cases.reach(
-        case_id,
-        body.stage,
-        body.by,
-        service.clock.now(),
-        note=body.note,
-        people=body.people,
-        nobody_trapped=body.nobody_trapped,
-    )
-    return _detail(service, case)
+    now = service.clock.now()
+
+    def act() -> tuple[BaseModel, int]:
+        case = service.cases.reach(
+            case_id,
+            body.stage,
+            body.by,
+            now,
+            note=body.note,
+            people=body.people,
+            nobody_trapped=body.nobody_trapped,
+        )
+        return _detail(service, case), 200
+
+    return once(act)
 
 
-@router.post("/{case_id}/people", responses=documented(404, 409, 413))
-def name_people(service: ServiceParameter, case_id: CasePath, body: PeopleNamed) -> CaseDetail:
+@router.post("/{case_id}/people", response_model=CaseDetail, responses=documented(404, 409, 413))
+def name_people(service: ServiceParameter, case_id: CasePath, body: PeopleNamed, once: OnceParameter) -> Response:
     """Name who goes to a rescue."""
-    return _detail(service, service.cases.name_people(case_id, body.people, body.by, service.clock.now()))
+    now = service.clock.now()
+    return once(lambda: (_detail(service, service.cases.name_people(case_id, body.people, body.by, now)), 200))
 
 
 def _detail(service: Service, case: EntrapmentCase) -> CaseDetail:

@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response, status
+from fastapi import APIRouter, Path, Query, Response
 
 from alerts.chains import TooManyChainsError
 from alerts.subscriptions import UnknownSubscriptionError
 from api.bodies import RecordId
+from api.once import OnceParameter
 from api.problems import ProblemError, ProblemName, documented, invalid
 from api.routes.paging import PageParameters, PageQuery, ServiceParameter, cut, decode_id
 from api.schemas_shift import ChainOrder, ChainPage, ChainView, EscalationPage, chain_view, escalation_view
@@ -32,12 +33,13 @@ def list_chains(service: ServiceParameter, query: PageParameters) -> ChainPage:
     return ChainPage(items=[chain_view(known) for known in page], next=following)
 
 
-@router.post("/chains", status_code=status.HTTP_201_CREATED, responses=documented(409, 413))
-def add_chain(service: ServiceParameter, body: ChainOrder) -> ChainView:
+@router.post("/chains", status_code=201, response_model=ChainView, responses=documented(409, 413))
+def add_chain(service: ServiceParameter, body: ChainOrder, once: OnceParameter) -> Response:
     """Let alerts that are raised from now on go through a chain."""
     _require_subscriptions(service, body)
+    now = service.clock.now()
     try:
-        return chain_view(service.notifying.chains.add(body.chain(), service.clock.now()))
+        return once(lambda: (chain_view(service.notifying.chains.add(body.chain(), now)), 201))
     except TooManyChainsError as error:
         raise ProblemError(ProblemName.CONFLICT, str(error)) from error
 

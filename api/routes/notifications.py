@@ -2,10 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 
 from alerts.notifications import NotificationState
 from api.bodies import LiftId, RecordId
+from api.once import OnceParameter
 from api.problems import documented
 from api.routes.paging import PageQuery, ServiceParameter, cut, decode_id
 from api.schemas_notifications import NotificationPage, NotificationView, notification_view
@@ -32,7 +33,10 @@ def list_notifications(service: ServiceParameter, query: Annotated[Notifications
     return NotificationPage(items=[notification_view(row) for row in page], next=following)
 
 
-@router.post("/{notification_id}/redeliver", responses=documented(404))
-def redeliver_notification(service: ServiceParameter, notification_id: Annotated[RecordId, Path()]) -> NotificationView:
+@router.post("/{notification_id}/redeliver", response_model=NotificationView, responses=documented(404))
+def redeliver_notification(
+    service: ServiceParameter, notification_id: Annotated[RecordId, Path()], once: OnceParameter
+) -> Response:
     """Send one again under the id that it had, whatever became of it."""
-    return notification_view(service.notifying.log.redeliver(notification_id, service.clock.now()))
+    now = service.clock.now()
+    return once(lambda: (notification_view(service.notifying.log.redeliver(notification_id, now)), 200))

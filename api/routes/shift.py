@@ -3,9 +3,10 @@
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, status
+from fastapi import APIRouter, Path, Query, Response
 
 from api.bodies import Day, RecordId, Taken
+from api.once import OnceParameter
 from api.problems import documented, invalid
 from api.routes.paging import PageParameters, ServiceParameter, cut, decode_id
 from api.schemas_shift import (
@@ -57,11 +58,12 @@ def list_shift_entries(service: ServiceParameter, query: PageParameters) -> Shif
     return ShiftEntryPage(items=[entry_view(row) for row in page], next=following)
 
 
-@router.post("/entries", status_code=status.HTTP_201_CREATED, responses=documented(413))
-def add_shift_entry(service: ServiceParameter, body: ShiftLine) -> ShiftEntryView:
+@router.post("/entries", status_code=201, response_model=ShiftEntryView, responses=documented(413))
+def add_shift_entry(service: ServiceParameter, body: ShiftLine, once: OnceParameter) -> Response:
     """Write a line into the shift log; it is never changed."""
     about = body.model_dump(include={"lift_id", "alert_id", "work_order_id"})
-    return entry_view(service.shift.note(body.by, service.clock.now(), body.text, **about))
+    now = service.clock.now()
+    return once(lambda: (entry_view(service.shift.note(body.by, now, body.text, **about)), 201))
 
 
 @router.get("/handovers", responses=documented())
@@ -72,10 +74,11 @@ def list_handovers(service: ServiceParameter, query: PageParameters) -> Handover
     return HandoverPage(items=[handover_view(row) for row in page], next=following)
 
 
-@router.post("/handovers", status_code=status.HTTP_201_CREATED, responses=documented(409, 413))
-def hand_over(service: ServiceParameter, body: HandoverOrder) -> HandoverView:
+@router.post("/handovers", status_code=201, response_model=HandoverView, responses=documented(409, 413))
+def hand_over(service: ServiceParameter, body: HandoverOrder, once: OnceParameter) -> Response:
     """Hand the shift over; what stands is listed and kept with it."""
-    return handover_view(service.shift.hand_over(body.by, service.clock.now(), body.text))
+    now = service.clock.now()
+    return once(lambda: (handover_view(service.shift.hand_over(body.by, now, body.text)), 201))
 
 
 @router.get("/handovers/{handover_id}", responses=documented(404))
@@ -84,10 +87,13 @@ def find_handover(service: ServiceParameter, handover_id: HandoverPath) -> Hando
     return handover_view(service.shift.handover(handover_id))
 
 
-@router.post("/handovers/{handover_id}/confirm", responses=documented(404, 409, 413))
-def confirm_handover(service: ServiceParameter, handover_id: HandoverPath, body: Confirmation) -> HandoverView:
+@router.post("/handovers/{handover_id}/confirm", response_model=HandoverView, responses=documented(404, 409, 413))
+def confirm_handover(
+    service: ServiceParameter, handover_id: HandoverPath, body: Confirmation, once: OnceParameter
+) -> Response:
     """Take the shift over; whoever goes cannot do that for whoever comes."""
-    return handover_view(service.shift.confirm(handover_id, body.by, service.clock.now(), body.remark))
+    now = service.clock.now()
+    return once(lambda: (handover_view(service.shift.confirm(handover_id, body.by, now, body.remark)), 200))
 
 
 @router.get("/rounds", responses=documented())
@@ -98,10 +104,10 @@ def list_rounds(service: ServiceParameter, query: PageParameters) -> RoundPage:
     return RoundPage(items=[round_view(row) for row in page], next=following)
 
 
-@router.post("/rounds", status_code=status.HTTP_201_CREATED, responses=documented(413))
-def record_round(service: ServiceParameter, body: RoundOrder) -> RoundView:
+@router.post("/rounds", status_code=201, response_model=RoundView, responses=documented(413))
+def record_round(service: ServiceParameter, body: RoundOrder, once: OnceParameter) -> Response:
     """Record a round: what was looked at, by whom, with which result."""
     now = service.clock.now()
     if body.day > (now + _AHEAD_OF_UTC_MAX).date():
         raise invalid(at="body.day", detail="has not yet begun")
-    return round_view(service.shift.record_round(body.by, now, body.day, body.made(), body.note))
+    return once(lambda: (round_view(service.shift.record_round(body.by, now, body.day, body.made(), body.note)), 201))

@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response, status
+from fastapi import APIRouter, Path, Response
 
 from alerts.channels import EMAIL, MQTT
 from alerts.subscriptions import Subscription, TooManyError, UnknownSubscriptionError
 from api.bodies import RecordId
 from api.bodies_notifications import SubscriptionOrder, Trial
+from api.once import OnceParameter
 from api.problems import ProblemError, ProblemName, documented, invalid
 from api.routes.paging import PageParameters, ServiceParameter, cut, decode_id
 from api.schemas_notifications import (
@@ -32,15 +33,15 @@ def list_subscriptions(service: ServiceParameter, query: PageParameters) -> Subs
     return SubscriptionPage(items=[subscription_view(row) for row in page], next=following)
 
 
-@router.post("", status_code=status.HTTP_201_CREATED, responses=documented(409, 413))
-def add_subscription(service: ServiceParameter, body: SubscriptionOrder) -> SubscriptionView:
+@router.post("", status_code=201, response_model=SubscriptionView, responses=documented(409, 413))
+def add_subscription(service: ServiceParameter, body: SubscriptionOrder, once: OnceParameter) -> Response:
     """Let a person, or whoever listens at the broker, be told from now on."""
     _require_channel(service, body.channel)
+    now = service.clock.now()
     try:
-        known, _ = service.notifying.subscriptions.add(body.wanted(), service.clock.now())
+        return once(lambda: (subscription_view(service.notifying.subscriptions.add(body.wanted(), now)[0]), 201))
     except TooManyError as error:
         raise ProblemError(ProblemName.CONFLICT, str(error)) from error
-    return subscription_view(known)
 
 
 @router.get("/{subscription_id}", responses=documented(404))
@@ -56,21 +57,29 @@ def change_subscription(
     """Say anew who is told of what."""
     _known(service, subscription_id)
     _require_channel(service, body.channel)
-    return subscription_view(service.notifying.subscriptions.change(subscription_id, body.wanted()))
+    return subscription_view(service.notifying.change(subscription_id, body.wanted(), service.clock.now()))
 
 
 @router.delete("/{subscription_id}", status_code=204, response_class=Response, responses=documented(404))
 def remove_subscription(service: ServiceParameter, subscription_id: SubscriptionPath) -> None:
     """Tell them nothing more; what still waits is cancelled and stays in the log."""
     _known(service, subscription_id)
-    service.notifying.subscriptions.remove(subscription_id, service.clock.now())
+    service.notifying.remove(subscription_id, service.clock.now())
 
 
-@router.post("/{subscription_id}/test", status_code=status.HTTP_202_ACCEPTED, responses=documented(404, 413))
-def try_subscription(service: ServiceParameter, subscription_id: SubscriptionPath, body: Trial) -> NotificationView:
+@router.post(
+    "/{subscription_id}/test",
+    status_code=202,
+    response_model=NotificationView,
+    responses=documented(404, 413),
+)
+def try_subscription(
+    service: ServiceParameter, subscription_id: SubscriptionPath, body: Trial, once: OnceParameter
+) -> Response:
     """Send a test; the log of notifications tells what became of it."""
     _known(service, subscription_id)
-    return notification_view(service.notifying.test(subscription_id, body.by, service.clock.now()))
+    now = service.clock.now()
+    return once(lambda: (notification_view(service.notifying.test(subscription_id, body.by, now)), 202))
 
 
 def _known(service: Service, subscription_id: int) -> Subscription:

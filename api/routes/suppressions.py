@@ -2,10 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import BaseModel
 
 from alerts.quiet import Source
 from api.bodies import Acknowledgement, LiftId, RecordId
+from api.once import OnceParameter
 from api.problems import documented
 from api.routes.alerts import AlertPath
 from api.routes.paging import PageQuery, ServiceParameter, cut, decode_id
@@ -48,17 +50,24 @@ def show_shelves(service: ServiceParameter) -> ShelfPage:
     return ShelfPage(items=[shelf_view(shelf) for shelf in service.quiet_desk.shelves()], next=None)
 
 
-@router.post("/alerts/{alert_id}/shelve", tags=["alerts"], responses=documented(404, 409, 413))
-def shelve_alert(service: ServiceParameter, alert_id: AlertPath, body: ShelfOrder) -> AlertView:
+@router.post(
+    "/alerts/{alert_id}/shelve", tags=["alerts"], response_model=AlertView, responses=documented(404, 409, 413)
+)
+def shelve_alert(service: ServiceParameter, alert_id: AlertPath, body: ShelfOrder, once: OnceParameter) -> Response:
     """Put an alert aside for a while, with a reason; never one about people in danger."""
     now = service.clock.now()
-    return alert_view(service.quiet_desk.shelve(alert_id, body.minutes, body.by, now, body.note))
+    return once(lambda: (alert_view(service.quiet_desk.shelve(alert_id, body.minutes, body.by, now, body.note)), 200))
 
 
-@router.post("/alerts/{alert_id}/unshelve", tags=["alerts"], responses=documented(404, 409, 413))
-def unshelve_alert(service: ServiceParameter, alert_id: AlertPath, body: Acknowledgement) -> AlertView:
+@router.post(
+    "/alerts/{alert_id}/unshelve", tags=["alerts"], response_model=AlertView, responses=documented(404, 409, 413)
+)
+def unshelve_alert(
+    service: ServiceParameter, alert_id: AlertPath, body: Acknowledgement, once: OnceParameter
+) -> Response:
     """Take an alert off its shelf: it rings if it still stands."""
-    return alert_view(service.quiet_desk.unshelve(alert_id, body.by, service.clock.now(), body.note))
+    now = service.clock.now()
+    return once(lambda: (alert_view(service.quiet_desk.unshelve(alert_id, body.by, now, body.note)), 200))
 
 
 @router.get("/suppressions", tags=["suppressions"], responses=documented())
@@ -76,25 +85,51 @@ def list_suppressions(service: ServiceParameter, query: Annotated[SuppressionsQu
     return SuppressionPage(items=[suppression_view(entry, now) for entry in page], next=following)
 
 
-@router.post("/suppressions/check-ins", tags=["suppressions"], status_code=201, responses=documented(409, 413))
-def check_in(service: ServiceParameter, body: CheckIn) -> SuppressionView:
+@router.post(
+    "/suppressions/check-ins",
+    tags=["suppressions"],
+    status_code=201,
+    response_model=SuppressionView,
+    responses=documented(409, 413),
+)
+def check_in(service: ServiceParameter, body: CheckIn, once: OnceParameter) -> Response:
     """Note that somebody works at a lift."""
     now = service.clock.now()
-    return suppression_view(service.quiet_desk.check_in(body.lift_id, body.until, body.by, now, body.note), now)
+
+    def act() -> tuple[BaseModel, int]:
+        entry = service.quiet_desk.check_in(body.lift_id, body.until, body.by, now, body.note)
+        return suppression_view(entry, now), 201
+
+    return once(act)
 
 
-@router.post("/suppressions/out-of-service", tags=["suppressions"], status_code=201, responses=documented(409, 413))
-def take_out(service: ServiceParameter, body: OutOfService) -> SuppressionView:
+@router.post(
+    "/suppressions/out-of-service",
+    tags=["suppressions"],
+    status_code=201,
+    response_model=SuppressionView,
+    responses=documented(409, 413),
+)
+def take_out(service: ServiceParameter, body: OutOfService, once: OnceParameter) -> Response:
     """Take a lift, or one kind of its alerts, out of the alarm system; people in danger ring all the same."""
     now = service.clock.now()
-    entry = service.quiet_desk.take_out(body.lift_id, body.kind, body.until, body.by, now, body.note)
-    return suppression_view(entry, now)
+
+    def act() -> tuple[BaseModel, int]:
+        entry = service.quiet_desk.take_out(body.lift_id, body.kind, body.until, body.by, now, body.note)
+        return suppression_view(entry, now), 201
+
+    return once(act)
 
 
-@router.post("/suppressions/{suppression_id}/end", tags=["suppressions"], responses=documented(404, 409, 413))
+@router.post(
+    "/suppressions/{suppression_id}/end",
+    tags=["suppressions"],
+    response_model=SuppressionView,
+    responses=documented(404, 409, 413),
+)
 def end_suppression(
-    service: ServiceParameter, suppression_id: SuppressionPath, body: Acknowledgement
-) -> SuppressionView:
+    service: ServiceParameter, suppression_id: SuppressionPath, body: Acknowledgement, once: OnceParameter
+) -> Response:
     """End a check-in, or take a lift back in: what still stands rings within seconds."""
     now = service.clock.now()
-    return suppression_view(service.quiet_desk.end(suppression_id, body.by, now, body.note), now)
+    return once(lambda: (suppression_view(service.quiet_desk.end(suppression_id, body.by, now, body.note), now), 200))

@@ -3,7 +3,8 @@
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response, status
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import BaseModel
 
 from alerts.addresses import parse_webhook_url
 from alerts.channels import WEBHOOK
@@ -11,6 +12,7 @@ from alerts.notifications import NotificationState
 from alerts.subscriptions import Subscription, TooManyError, UnknownSubscriptionError
 from api.bodies import RecordId
 from api.bodies_notifications import Redelivery, Rotation, Trial, WebhookOrder
+from api.once import OnceParameter
 from api.problems import ProblemError, ProblemName, documented, invalid
 from api.routes.paging import PageParameters, PageQuery, ServiceParameter, cut, decode_id
 from api.schemas_notifications import (
@@ -46,16 +48,21 @@ def list_webhooks(service: ServiceParameter, query: PageParameters) -> WebhookPa
     return WebhookPage(items=[webhook_view(row) for row in page], next=following)
 
 
-@router.post("", status_code=status.HTTP_201_CREATED, responses=documented(409, 413))
-def add_webhook(service: ServiceParameter, body: WebhookOrder) -> WebhookCreated:
+@router.post("", status_code=201, response_model=WebhookCreated, responses=documented(409, 413))
+def add_webhook(service: ServiceParameter, body: WebhookOrder, once: OnceParameter) -> Response:
     """Let a program be told from now on. The answer holds the secret, once."""
     _require_url(service, body.url)
+    now = service.clock.now()
+
+    def act() -> tuple[BaseModel, int]:
+        known, secret = service.notifying.subscriptions.add(body.wanted(), now)
+        assert secret is not None
+        return webhook_created(known, secret), 201
+
     try:
-        known, secret = service.notifying.subscriptions.add(body.wanted(), service.clock.now())
+        return once(act)
     except TooManyError as error:
         raise ProblemError(ProblemName.CONFLICT, str(error)) from error
-    assert secret is not None
-    return webhook_created(known, secret)
 
 
 @router.get("/{webhook_id}", responses=documented(404))
@@ -69,29 +76,30 @@ def change_webhook(service: ServiceParameter, webhook_id: WebhookPath, body: Web
     """Say anew where and of what it is told; its secret stays."""
     _known(service, webhook_id)
     _require_url(service, body.url)
-    return webhook_view(service.notifying.subscriptions.change(webhook_id, body.wanted()))
+    return webhook_view(service.notifying.change(webhook_id, body.wanted(), service.clock.now()))
 
 
 @router.delete("/{webhook_id}", status_code=204, response_class=Response, responses=documented(404))
 def remove_webhook(service: ServiceParameter, webhook_id: WebhookPath) -> None:
     """Tell it nothing more; what still waits for it is cancelled and stays in the log."""
     _known(service, webhook_id)
-    service.notifying.subscriptions.remove(webhook_id, service.clock.now())
+    service.notifying.remove(webhook_id, service.clock.now())
 
 
-@router.post("/{webhook_id}/rotate-secret", responses=documented(404, 413))
-def rotate_secret(service: ServiceParameter, webhook_id: WebhookPath, body: Rotation) -> SecretView:
+@router.post("/{webhook_id}/rotate-secret", response_model=SecretView, responses=documented(404, 413))
+def rotate_secret(service: ServiceParameter, webhook_id: WebhookPath, body: Rotation, once: OnceParameter) -> Response:
     """Make a new secret; the one before signs as well for some hours."""
     _known(service, webhook_id)
-    keep = timedelta(hours=body.keep_h)
-    return SecretView(secret=service.notifying.subscriptions.rotate(webhook_id, keep, service.clock.now()))
+    keep, now = timedelta(hours=body.keep_h), service.clock.now()
+    return once(lambda: (SecretView(secret=service.notifying.subscriptions.rotate(webhook_id, keep, now)), 200))
 
 
-@router.post("/{webhook_id}/test", status_code=status.HTTP_202_ACCEPTED, responses=documented(404, 413))
-def try_webhook(service: ServiceParameter, webhook_id: WebhookPath, body: Trial) -> NotificationView:
+@router.post("/{webhook_id}/test", status_code=202, response_model=NotificationView, responses=documented(404, 413))
+def try_webhook(service: ServiceParameter, webhook_id: WebhookPath, body: Trial, once: OnceParameter) -> Response:
     """Send it a test; its deliveries tell what became of it."""
     _known(service, webhook_id)
-    return notification_view(service.notifying.test(webhook_id, body.by, service.clock.now()))
+    now = service.clock.now()
+    return once(lambda: (notification_view(service.notifying.test(webhook_id, body.by, now)), 202))
 
 
 @router.get("/{webhook_id}/deliveries", responses=documented(404))
@@ -108,12 +116,14 @@ def list_deliveries(
     return NotificationPage(items=[notification_view(row) for row in page], next=following)
 
 
-@router.post("/{webhook_id}/redeliver", responses=documented(404, 413))
-def redeliver_failed(service: ServiceParameter, webhook_id: WebhookPath, body: Redelivery) -> RedeliveredView:
+@router.post("/{webhook_id}/redeliver", response_model=RedeliveredView, responses=documented(404, 413))
+def redeliver_failed(
+    service: ServiceParameter, webhook_id: WebhookPath, body: Redelivery, once: OnceParameter
+) -> Response:
     """Send again what was given up since an instant, oldest first, under the ids that it had."""
     _known(service, webhook_id)
-    count = service.notifying.log.redeliver_failed(webhook_id, body.since, service.clock.now())
-    return RedeliveredView(redelivered=count)
+    log, now = service.notifying.log, service.clock.now()
+    return once(lambda: (RedeliveredView(redelivered=log.redeliver_failed(webhook_id, body.since, now)), 200))
 
 
 def _known(service: Service, webhook_id: int) -> Subscription:

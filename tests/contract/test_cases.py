@@ -15,7 +15,7 @@ from alerts.desk import Desk
 from alerts.entrapment import EntrapmentCase, Stage
 from ingest.clock import to_ms
 from ingest.fleet import Lift
-from ingest.messages import Kind, State
+from ingest.messages import Kind, Message, State
 from ingest.strangers import StrangerCall
 from tests.unit.alerts.parts import NOON, RULES, Room, alarm, at, door, fault, message, state
 
@@ -77,6 +77,33 @@ def test_signs_that_reach_different_desks_come_together(room: Room, threads: Thr
     race(threads, room, lambda desk: desk.observe(stands if next(turns) else pressed))
     assert sorted(case.lift_id for case in cases(room)) == LIFTS
     assert {case.certainty for case in cases(room)} == {"concluded"}
+
+
+def stands(at_s: float, *, outside: bool, passengers: bool | None = None) -> Message:
+    said = State(in_door_zone=not outside, moving=False, passengers=passengers)
+    return message("L00", Kind.STATE, said, at_s=at_s)
+
+
+def test_a_car_that_another_desk_saw_outside_and_this_one_back_at_its_landing_is_back(room: Room) -> None:
+    one, other = room.another_desk(), room.another_desk()
+    other.observe([stands(0, outside=False)])
+    one.observe([stands(1, outside=True)])
+    other.observe([stands(2, outside=False)])
+    other.watch(at(5), LONG_AGO)
+    one.observe([alarm("button", lift_id="L00", at_s=6)])
+    assert cases(room) == [], "somebody calls at a landing"
+
+
+def test_passengers_that_one_desk_hears_of_make_the_case_surer_that_another_has_opened(room: Room) -> None:
+    one, other = room.another_desk(), room.another_desk()
+    one.observe([stands(0, outside=True)])
+    other.watch(at(1), LONG_AGO)
+    one.observe([alarm("button", lift_id="L00", at_s=2)])
+    other.observe([stands(3, outside=True, passengers=True)])
+    assert [case.certainty for case in cases(room)] == ["suspected"]
+    other.watch(at(6), LONG_AGO)
+    assert [case.certainty for case in cases(room)] == ["concluded"]
+    assert room.order(lift_id="L00").kind == "rescue"
 
 
 def test_a_clock_that_runs_out_is_told_once(room: Room, threads: ThreadPoolExecutor) -> None:

@@ -4,11 +4,14 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 from msgspec import structs
 from sqlalchemy.engine import Engine
 
+from alerts import notification_tables
 from alerts.channels import EMAIL, WEBHOOK, Channel, Outcome
 from alerts.dispatch import Dispatcher
+from alerts.fan_out import fan_out
 from alerts.lanes import LEASE, Lanes
 from alerts.notifications import WAITS_S, NotificationState
 from alerts.notifying import Notifying
@@ -300,6 +303,58 @@ def test_a_removed_subscription_is_told_nothing_more_and_that_is_written_down(ce
     centre.notifying.subscriptions.remove(subscription_id, NOON)
     assert centre.after(days=1) == 0
     assert centre.states() == ["cancelled"]
+
+
+@pytest.mark.parametrize("is_removed", [True, False], ids=["removed", "switched off"])
+def test_a_subscription_that_nobody_wants_any_more_fails_no_longer(centre: Centre, *, is_removed: bool) -> None:
+    subscription_id = centre.subscribe(STATION.format(port=unused_port()))
+    centre.ring()
+    for _ in range(10):
+        centre.after(minutes=20)
+    assert centre.failing()
+    lanes = Lanes(centre.engine, RULES)
+    centre.clock.advance(timedelta(hours=12))
+    (lane,) = lanes.claim(centre.clock.now(), 1)  # somebody is sending while it is removed
+    due = lanes.next(lane, centre.clock.now())
+    assert due is not None
+    if is_removed:
+        centre.notifying.remove(subscription_id, centre.clock.now())
+    else:
+        wanted = structs.replace(centre.notifying.subscriptions.known(subscription_id).wanted, enabled=False)
+        centre.notifying.change(subscription_id, wanted, centre.clock.now())
+    lanes.record(lane, due, Outcome(error="refused"), centre.clock.now())
+    assert not centre.failing()
+
+
+@pytest.mark.parametrize("broken", [{"time_zone": "Mars/Olympus"}, {"topics": None}], ids=["time zone", "topics"])
+def test_a_subscription_that_is_not_understood_holds_nobody_up_and_misses_nothing(
+    centre: Centre, receiver: Receiver, broken: dict[str, object]
+) -> None:
+    night = QuietHours("11:00", "13:00", "UTC")
+    first = centre.subscribe(receiver.url, quiet=night)
+    centre.subscribe(receiver.url)
+    table = notification_tables.subscription
+    with centre.engine.begin() as connection:
+        connection.execute(sa.update(table).where(table.c.id == first).values(broken))
+    centre.room.desk.apply([finding()], NOON)
+    centre.dispatcher.work()
+    assert receiver.told().count("alert.raised") == 2
+    assert centre.dispatcher.trouble() is None
+
+
+def test_what_somebody_is_still_to_be_told_is_kept_for_as_long_as_it_takes(centre: Centre, receiver: Receiver) -> None:
+    subscription_id = centre.subscribe(receiver.url)
+    wanted = centre.notifying.subscriptions.known(subscription_id).wanted
+    centre.ring()
+    fan_out(centre.engine, NOON)
+    centre.notifying.change(subscription_id, structs.replace(wanted, enabled=False), NOON)
+    for _ in range(3):
+        assert centre.after(days=120) == 0
+    centre.notifying.change(subscription_id, wanted, centre.clock.now())
+    assert centre.after() == 1
+    assert receiver.told() == ["alert.raised"]
+    centre.after(days=1)
+    assert centre.states() == [], "told, and long past its time"
 
 
 def test_a_channel_that_the_service_lacks_is_a_failure_that_is_seen(centre: Centre) -> None:

@@ -79,6 +79,18 @@ def test_a_lift_that_was_called_before_its_gateway_was_known_to_be_lost_hangs_be
     assert [(alert.lift_id, alert.suppressed_by) for alert in room.alerts(state="open")] == [("G1", None)]
 
 
+def test_a_lift_that_was_called_hours_before_its_gateway_was_known_to_be_lost_hangs_below_it_too(room: Room) -> None:
+    room.register.register([Lift(lift_id="G1", gateway_id="GW-7", silence_s_max=HOUR_S)], NOON)
+    room.desk.watch(at(0), LONG_AGO)
+    speak(room, GATEWAY, at_s=10)
+    for hour in range(8):
+        speak(room, OTHERS, at_s=hour * HOUR_S + 15)
+        room.desk.watch(at(hour * HOUR_S + 20), LONG_AGO)
+    lost, called = room.alert(kind="gateway-lost"), room.alert(kind="no-contact")
+    assert lost.raised_at - called.raised_at > timedelta(hours=2)
+    assert (called.lift_id, called.suppressed_by) == ("G1", f"alert {lost.id}")
+
+
 def test_one_lift_of_a_gateway_that_falls_silent_is_called_by_itself(room: Room) -> None:
     speak(room, (*GATEWAY, *OTHERS), at_s=0)
     fall(room, GATEWAY[:1], at_s=100)
