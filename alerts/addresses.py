@@ -6,8 +6,12 @@ from urllib.parse import SplitResult, urlsplit
 
 URL_CHARS_MAX = 2_000
 _PRINTABLE = re.compile(r"[!-~]+\Z")
-# What carries an IPv4 address inside; the address that is reached in the end is not ours to know.
-_CARRIERS = tuple(ipaddress.ip_network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32"))
+# Of IPv6 nothing but global unicast is the open Internet, and of that neither what carries an IPv4 address inside,
+# whose end is not ours to know (Teredo, 6to4), nor what documents use.
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+_NO_RECEIVERS = tuple(ipaddress.IPv6Network(net) for net in ("2001::/32", "2002::/16", "3fff::/20"))
+# Of IPv4 besides: assignments of protocols, and the way from 6to4 back.
+_NO_RECEIVERS_V4 = tuple(ipaddress.IPv4Network(net) for net in ("192.0.0.0/24", "192.88.99.0/24"))
 
 
 def parse_webhook_url(url: str, *, allows_private: bool) -> SplitResult:
@@ -36,6 +40,5 @@ def is_public(address: str) -> bool:
     if isinstance(ip, ipaddress.IPv6Address):
         if ip.ipv4_mapped is not None:
             return is_public(str(ip.ipv4_mapped))
-        if any(ip in carrier for carrier in _CARRIERS):
-            return False
-    return ip.is_global and not ip.is_multicast
+        return ip in _GLOBAL_UNICAST and ip.is_global and not any(ip in net for net in _NO_RECEIVERS)
+    return ip.is_global and not ip.is_multicast and not any(ip in net for net in _NO_RECEIVERS_V4)

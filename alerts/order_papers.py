@@ -23,6 +23,10 @@ FILE_BYTES_MAX = 5 * 1024 * 1024
 MEDIA_TYPES = {"image/jpeg": b"\xff\xd8\xff", "image/png": b"\x89PNG\r\n\x1a\n", "application/pdf": b"%PDF-"}
 
 
+# What a file ends with once it is saved: a name must not make a program of a picture.
+SUFFIXES = {"image/jpeg": (".jpg", ".jpeg"), "image/png": (".png",), "application/pdf": (".pdf",)}
+
+
 class Role(StrEnum):
     """Who signs (WO-06, WO-07)."""
 
@@ -129,6 +133,12 @@ def lacking_to_close(order: WorkOrder, papers: Papers, book: CheckBook, trip_at:
         lacking.append(f"{open_checks} of {len(checks)} checks of the list")
     signed = {signature.role for signature in papers.signatures}
     return lacking + [f"the signature of the {role.value}" for role in Role if role not in signed]
+
+
+def saved_name(file: OrderFile) -> str:
+    """Return the name under which a file is saved: its own, with the ending of what it really is."""
+    suffixes = SUFFIXES[file.media_type]
+    return file.name if file.name.lower().endswith(suffixes) else file.name + suffixes[0]
 
 
 def fault_of_file(content: bytes, media_type: str, files: Sequence[OrderFile]) -> str | None:

@@ -19,7 +19,7 @@ from ingest.fleet import Lift, VisitKind
 VISIT_DUE_SOON_DAYS = 3
 Words = Annotated[str, Meta(min_length=1, max_length=200)]
 # It stands as the cause of orders and visits.
-Slug = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+Slug = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}\Z")]
 _DAYS_A_MONTH = 31
 
 

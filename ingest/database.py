@@ -27,6 +27,8 @@ _POSTGRESQL_TIMEOUTS = {
     "keepalives_interval": 5,
     "tcp_user_timeout": 15_000,
 }
+# What was to be written, secrets of receivers and names of people among it, never stands in an error or a log.
+_DISCRETE: dict[str, Any] = {"hide_parameters": True}
 _MIGRATION_LOCK = 0x4C494654  # "LIFT"
 
 metadata = sa.MetaData(
@@ -74,10 +76,10 @@ def open_engine(url: str) -> Engine:
     """
     parsed = sa.make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return sa.create_engine(parsed, pool_pre_ping=True, connect_args=_POSTGRESQL_TIMEOUTS)
+        return sa.create_engine(parsed, pool_pre_ping=True, connect_args=_POSTGRESQL_TIMEOUTS, **_DISCRETE)
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+    engine = sa.create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, **_DISCRETE)
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_immediate)
     return engine

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-LiftId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+LiftId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")]  # `$` would let a line end through
 Name = Annotated[str, Meta(max_length=200)]
 
 

@@ -79,9 +79,9 @@ RoomC = Annotated[float, Meta(ge=-60, le=150)]
 MotorC = Annotated[float, Meta(ge=-60, le=400)]
 Milligravity = Annotated[float, Meta(ge=0, le=10_000)]
 Hours = Annotated[float, Meta(ge=0, le=1_000_000)]
-Boot = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[\x20-\x7e]*$")]
-Code = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]*$")]
-FaultId = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[\x20-\x7e]*$")]
+Boot = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[\x20-\x7e]*\Z")]
+Code = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]*\Z")]
+FaultId = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[\x20-\x7e]*\Z")]
 Text = Annotated[str, Meta(max_length=1_000)]
 
 

@@ -6,7 +6,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Body, Header, Path, Query, Response
 from pydantic import BaseModel
 
-from alerts.order_papers import MEDIA_TYPES
+from alerts.order_papers import MEDIA_TYPES, saved_name
 from alerts.order_sheet import CheckFound
 from api.bodies import Name, RecordId, Remark
 from api.bodies_orders import FileName, FilledChecks, Signing, UsedPart
@@ -109,7 +109,7 @@ def attach_file(
 def file_of_work_order(service: ServiceParameter, order_id: OrderPath, file_id: FilePath) -> Response:
     """Return a file of an order, to be saved: no browser is to show what somebody sent."""
     file, content = service.desk.sheets.file(order_id, file_id)
-    disposition = f"attachment; filename*=UTF-8''{quote(file.name, safe='')}"
+    disposition = f"attachment; filename*=UTF-8''{quote(saved_name(file), safe='')}"
     return Response(content, media_type=file.media_type, headers={"Content-Disposition": disposition})
 
 

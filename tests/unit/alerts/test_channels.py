@@ -11,6 +11,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from aiosmtpd.controller import Controller
 from msgspec import structs
@@ -20,7 +21,9 @@ from alerts.mail_channel import MailChannel, MailServer, parse_smtp_url
 from alerts.mqtt_channel import MqttChannel, topic_of
 from alerts.signing import new_secret
 from alerts.webhook_channel import WebhookChannel
+from ingest import wire
 from ingest.broker_publisher import MemoryPublisher
+from ingest.fleet import Lift
 from tests.unit.alerts.parts import NOON
 from tests.unit.alerts.receiver import Receiver, unused_port
 
@@ -112,6 +115,40 @@ def test_a_webhook_never_connects_to_this_machine_unless_it_may(host: str) -> No
     assert outcome.error == "the name leads to an address that webhooks may not reach"
 
 
+@pytest.mark.parametrize(
+    "answers", [["10.0.0.5"], ["::ffff:10.0.0.5", "fe80::1"], ["169.254.169.254"]], ids=["private", "v6", "link-local"]
+)
+def test_a_name_that_leads_behind_our_wall_is_not_connected_to(
+    monkeypatch: pytest.MonkeyPatch, answers: list[str]
+) -> None:
+    def look_up(*_: object, **__: object) -> list[tuple[object, ...]]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 443)) for address in answers]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    outcome = send(WebhookChannel(), "https://cmms.example/")
+    assert outcome.error == "the name leads to an address that webhooks may not reach"
+
+
+def test_a_name_that_changes_after_the_look_is_not_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    connected: list[tuple[str, int]] = []
+
+    def look_up(host: str, port: int, **_: object) -> list[tuple[object, ...]]:
+        asked.append(host)
+        address = "93.184.215.14" if len(asked) == 1 else "127.0.0.1"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
+
+    class Connection(socket.socket):
+        def connect(self, address: Any) -> None:
+            connected.append(address)
+            raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    monkeypatch.setattr(socket, "socket", Connection)
+    assert send(WebhookChannel(), "https://cmms.example/").error is not None
+    assert (asked, connected) == (["cmms.example"], [("93.184.215.14", 443)])
+
+
 def test_a_receiver_that_hangs_is_given_up_in_time(
     script: Callable[[Callable[[socket.socket], None]], str],
 ) -> None:
@@ -177,6 +214,9 @@ def test_an_error_names_neither_the_url_nor_a_secret() -> None:
     outcome = send(LOCAL, f"http://127.0.0.1:{unused_port()}/token-in-the-path")
     assert outcome.error == "ConnectionRefusedError: Connection refused"
     assert SECRET not in repr(outcome)
+
+
+_MIME = ("Content-Type", "Content-Transfer-Encoding", "MIME-Version", "X-Peer", "X-MailFrom", "X-RcptTo")
 
 
 class Mailbox:
@@ -259,13 +299,28 @@ def test_a_mail_server_that_is_away_is_a_failure() -> None:
 
 def test_words_of_a_lift_cannot_add_headers_to_a_mail() -> None:
     mailbox = Mailbox()
-    nasty = {**OUTGOING.data, "alert": {"message": "x\r\nBcc: all@lifts.example\r\n\r\nboo"}}
+    words = "x\r\nBcc: all@lifts.example\r\n\r\nboo\u2028Bcc: b\x85Bcc: c\x0bBcc: d\r\n.\r\nMAIL FROM:<e@f>"
+    about = {"message": words, "guidance": words, "source": words, "number": words}
+    nasty = {**OUTGOING.data, "alert": about, "note": words, "by": words}
     try:
         sent = mail_channel(mailbox, "smtp+plain").send(structs.replace(MAIL, data=nasty), NOON)
     finally:
         mailbox.close()
     assert sent == Outcome()
-    assert mailbox.mails[0]["Bcc"] is None
+    (mail,) = mailbox.mails
+    assert set(mail.keys()) <= {"From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", *_MIME}
+    assert len(mail["Subject"].splitlines()) == 1
+    assert "MAIL FROM:<e@f>" in mail.get_content(), "a lone dot does not end the mail"
+
+
+@pytest.mark.parametrize("address", ["li@x\r\nBcc: all@y", "li@x\nBcc: all@y", "li@x\u2028Bcc: all@y", "li@x, all@y"])
+def test_an_address_cannot_add_headers_to_a_mail(address: str) -> None:
+    mailbox = Mailbox()
+    try:
+        mail_channel(mailbox, "smtp+plain").send(structs.replace(MAIL, target=address), NOON)
+    finally:
+        mailbox.close()
+    assert all(mail["Bcc"] is None and set(mail.keys()) >= {"From", "Message-ID"} for mail in mailbox.mails)
 
 
 def test_the_url_of_a_mail_server_is_read_and_its_password_is_not_shown() -> None:
@@ -292,6 +347,13 @@ def test_what_is_no_mail_server_is_refused(url: str) -> None:
 )
 def test_what_is_published_stands_below_its_lift(topic: str, where: str) -> None:
     assert topic_of(structs.replace(OUTGOING, topic=topic)) == where
+
+
+@pytest.mark.parametrize("lift_id", ["+", "#", "A/B", "$SYS", "A1/../x", "A\x00", "", "A" * 65, "A1\n", "\uff21"])
+def test_no_lift_has_a_name_that_is_more_than_a_level_of_a_topic(lift_id: str) -> None:
+    assert not wire.is_lift_id(lift_id)
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"lift_id": lift_id}, Lift)
 
 
 def test_what_the_broker_does_not_take_is_a_failure() -> None:

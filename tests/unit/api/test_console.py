@@ -136,6 +136,20 @@ def test_what_a_lift_or_a_person_says_is_escaped(world: World) -> None:
     assert html.count("&lt;script&gt;") == 4
 
 
+def test_what_a_site_is_called_is_escaped_on_every_page(world: World) -> None:
+    nasty = "<img src=x onerror=alert(1)>'\"&"
+    world.register("L1", "L2", site_id=nasty, site_name=nasty, contractor=nasty, team=nasty)
+    for lift_id in ("L1", "L2"):
+        world.say(lift_id, Kind.FAULT, Fault(code="power-supply-fault", phase="raised", text=nasty))
+    (cut,) = world.service.journal.alerts(limit=9, kind="site-power-cut")
+    assert cut.code == nasty
+    world.clock.advance(timedelta(minutes=5))
+    for path in ("/", "/kpis"):
+        html = world.client.get(path).text
+        assert "&lt;img" in html
+        assert "<img" not in html
+
+
 def test_lifts_without_contact_are_marked_in_words(world: World) -> None:
     world.register("HEARD", "BROKEN", "SILENT", "NEVER")
     for lift_id in ("HEARD", "BROKEN", "SILENT"):

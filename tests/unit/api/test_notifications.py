@@ -1,17 +1,22 @@
 """Subscriptions are made and changed over HTTP, and what became of each notification is told."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine import Engine
+from structlog.testing import capture_logs
 
 from alerts.channels import WEBHOOK, Outcome, Outgoing
 from alerts.dispatch import Dispatcher
 from alerts.rules import RuleBook
 from alerts.subscriptions import SUBSCRIPTIONS_MAX, Wanted
+from api.app import create_app
+from api.auth import Access
 from ingest.messages import Fault, Kind
-from tests.unit.api.parts import NOON, World, world_on
+from tests.unit.api.parts import NOON, Client, World, document_of, world_on
 
 HOOKS = "/api/v1/webhooks"
 URL = "https://cmms.example/hooks"
@@ -55,6 +60,32 @@ def test_the_secret_of_a_webhook_is_told_once(world: World, sqlite_engine: Engin
     rotated = client.post(f"{HOOKS}/1/rotate-secret", keep_h=1).json()["secret"]
     assert rotated not in (made["secret"], "")
     assert "whsec_" not in world_on(sqlite_engine).client.get(HOOKS).text
+
+
+def test_no_answer_and_no_log_ever_holds_a_secret_again(sqlite_engine: Engine) -> None:
+    world = world_on(sqlite_engine, token="correct horse")
+    app = create_app(world.service, Access("correct horse"))
+    client = Client(app, authorization="Bearer correct horse")
+    world.register("1")
+    with capture_logs() as logs:
+        made = client.post(HOOKS, name="CMMS", url=URL, topics=["*"]).json()
+        turned = client.post(f"{HOOKS}/1/rotate-secret", keep_h=24).json()
+        secrets = [made["secret"], turned["secret"], "correct horse"]
+        client.post(f"{HOOKS}/1/test", by="Li")
+        ways = document_of(app)["paths"].items()
+        paths = [re.sub(r"\{[^}]*\}", "1", path) for path, methods in ways if "get" in methods]
+        told = [client.get(path).text for path in [*paths, "/", "/kpis", "/docs", "/openapi.json"]]
+    assert len(told) > 40
+    for secret in secrets:
+        assert not [text for text in told if secret in text]
+        assert secret not in repr(logs)
+
+
+def test_what_was_to_be_written_stands_in_no_error_of_the_database(sqlite_engine: Engine) -> None:
+    with pytest.raises(sa.exc.OperationalError) as failed, sqlite_engine.connect() as connection:
+        connection.execute(sa.text("INSERT INTO nowhere VALUES (:secret)"), {"secret": "whsec_abc"})
+    assert "nowhere" in str(failed.value)
+    assert "whsec_abc" not in str(failed.value)
 
 
 def test_a_webhook_is_changed_and_removed(world: World) -> None:

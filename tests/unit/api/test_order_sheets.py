@@ -1,5 +1,6 @@
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -137,6 +138,14 @@ def test_a_photo_comes_back_as_a_file_to_be_saved(order: World) -> None:
     assert file.headers["content-disposition"] == "attachment; filename*=UTF-8''schlo%C3%9F%201.jpg"
     assert file.headers["x-content-type-options"] == "nosniff"
     assert order.client.get(f"{PATH}/files/2").status_code == 404
+
+
+@pytest.mark.parametrize("name", ["run me.html", "x.jpg.exe", "photo"])
+def test_a_photo_is_saved_as_a_photo_whatever_it_is_called(order: World, name: str) -> None:
+    upload(order.client, name=name)
+    disposition = order.client.get(f"{PATH}/files/1").headers["content-disposition"]
+    assert disposition.startswith("attachment; ")
+    assert disposition.endswith(f"{quote(name)}.jpg")
 
 
 @pytest.mark.parametrize("name", ["../etc/passwd", "a\\b", 'a"b', "a\nb", "", "x" * 121])

@@ -190,6 +190,8 @@ def test_unknown_fields_are_ignored_and_counted() -> None:
         (Kind.DOOR, b'{"at": 1, "floor": 1, "opening_ms": 1e999, "closing_ms": 1}', Reason.IMPLAUSIBLE),
         (Kind.DOOR, b'{"at": 1, "x": 0, "floor": 1, "opening_ms": -1, "closing_ms": 1}', Reason.IMPLAUSIBLE),
         (Kind.LEVELLING, b'{"at": 1, "floor": 1, "error_mm": 5000}', Reason.IMPLAUSIBLE),
+        (Kind.FAULT, b'{"at": 1, "code": "entrapment\\n", "phase": "raised"}', Reason.IMPLAUSIBLE),
+        (Kind.FAULT, b'{"at": 1, "boot": "b\\n", "code": "entrapment", "phase": "raised"}', Reason.IMPLAUSIBLE),
         (Kind.TRIP, b'{"at": 1, "from_floor": 1, "to_floor": 999, "duration_ms": 1}', Reason.IMPLAUSIBLE),
         (
             Kind.TRIP,
