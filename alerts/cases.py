@@ -42,6 +42,8 @@ from ingest.messages import Alarm, Fault, Kind, Message, State
 MAY_BE_TRAPPED = "passengers may be trapped: the car stands outside the landing zone"
 # Where the rule of the kind gives no clock: RS-01.
 ARRIVE_WITHIN_MIN = 30
+# Longer than from one watch to the next; what was said before says nothing of now.
+PASSED_OVER_MAX = timedelta(minutes=1)
 _BEARS = frozenset({ENTRAPMENT, OUTSIDE_FAULT})
 _STATE_FACTS = ("in_door_zone", "moving", "floor", "door", "passengers", "power", "service_mode")
 
@@ -142,7 +144,7 @@ class Cases:
             rows = connection.execute(clocks.where(case.c.open_key.is_not(None))).all()
             outside = sa.select(standing.c.lift_id).where(standing.c.outside)
             self._open, self._outside = {row[0] for row in rows}, set(connection.execute(outside).scalars())
-        self._catch_up([each for each in list(passed_over.values()) if self._is_missed(each, known_open)])
+        self._catch_up([each for each in list(passed_over.values()) if self._is_missed(each, known_open, now)])
         if not any(at is not None and at <= now for row in rows for at in row[1:]):
             return 0
         with self._journal.writing() as connection:
@@ -157,10 +159,12 @@ class Cases:
                 tell_case(connection, "arrival-late", each, now, arrive_by=each.arrive_by.isoformat())
         return len(unanswered) + len(not_there)
 
-    def _is_missed(self, message: Message, known_open: set[str]) -> bool:
+    def _is_missed(self, message: Message, known_open: set[str], now: datetime) -> bool:
         """Tell whether a state that was passed over says something that is not written, as is known by now."""
         assert self._outside is not None
         assert isinstance(message.body, State)
+        if now - message.received_at > PASSED_OVER_MAX:
+            return False
         is_new_case = message.lift_id in self._open and message.lift_id not in known_open
         return is_new_case or _is_outside(message.body) is not (message.lift_id in self._outside)
 
