@@ -13,12 +13,11 @@ from alerts.conditions import ALARM_KEY
 from alerts.entrapment import Certainty, EntrapmentCase, Outcome, Signs, Stage, StageEntry
 from alerts.journal import chunks
 from alerts.outbox import tell
-from alerts.rescue_aid import Facts
+from alerts.rescue_aid import OUTSIDE, Facts
 from ingest.database import insert_new
 from ingest.faults import ENTRAPMENT
 from ingest.intake import LATE_AFTER
 
-OUTSIDE_FAULT = "car-stopped-outside-landing-zone"
 PRIORITY = 1
 _case = tables.entrapment_case
 _stage = tables.entrapment_stage
@@ -29,11 +28,11 @@ _ENDS_ARRIVAL = frozenset({Stage.ARRIVED, Stage.RELEASED, Stage.CLOSED})
 
 def signs_of(connection: Connection, lift_id: str) -> Signs:
     """Return what a lift says now that bears on an entrapment; what was old news when it came says nothing."""
-    table, wanted = tables.condition, (ENTRAPMENT, ALARM_KEY, OUTSIDE_FAULT)
+    table, wanted = tables.condition, (ENTRAPMENT, ALARM_KEY, OUTSIDE)
     query = sa.select(table).where(table.c.lift_id == lift_id, table.c.key.in_(wanted), table.c.active)
     since = {row.key: row.received_at for row in connection.execute(query) if _was_live(row)}
     standing = standing_of(connection, lift_id)
-    outside = since.get(OUTSIDE_FAULT)
+    outside = since.get(OUTSIDE)
     if standing is not None and standing["outside"]:
         outside = max(outside or standing["received_at"], standing["received_at"])
     facts = facts_of(standing["facts"]) if standing is not None else Facts()

@@ -17,7 +17,7 @@ from alerts import case_entries, tables
 from alerts.alert import LIFTWATCH, Alert, AlertKind
 from alerts.alert_entries import NewAlert, lock_open_alert, refresh_alert
 from alerts.case_alerts import close_case, end_concluded_alert, entrapment_alert, escalate, link
-from alerts.case_entries import OUTSIDE_FAULT, reach, tell_case
+from alerts.case_entries import reach, tell_case
 from alerts.entrapment import (
     STAGE_OF_ORDER,
     Certainty,
@@ -32,7 +32,7 @@ from alerts.entrapment import (
 )
 from alerts.journal import Journal
 from alerts.lock_order import go_alone, go_in_order
-from alerts.rescue_aid import Facts
+from alerts.rescue_aid import OUTSIDE, Facts
 from alerts.ringing import ring
 from alerts.rules import RuleBook
 from alerts.work_orders import OrderKind, WorkOrder
@@ -44,7 +44,7 @@ MAY_BE_TRAPPED = "passengers may be trapped: the car stands outside the landing 
 ARRIVE_WITHIN_MIN = 30
 # Longer than from one watch to the next; what was said before says nothing of now.
 PASSED_OVER_MAX = timedelta(minutes=1)
-_BEARS = frozenset({ENTRAPMENT, OUTSIDE_FAULT})
+_BEARS = frozenset({ENTRAPMENT, OUTSIDE})
 _STATE_FACTS = ("in_door_zone", "moving", "floor", "door", "passengers", "power", "service_mode")
 
 

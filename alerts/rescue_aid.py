@@ -10,6 +10,7 @@ from msgspec import Struct
 SAFETY_GEAR = frozenset({"governor-and-safety-gear-fault", "overspeed"})
 BRAKE = frozenset({"brake-fault", "unintended-movement"})
 POWER = frozenset({"power-supply-fault", "controller-supply-fault"})
+OUTSIDE = "car-stopped-outside-landing-zone"
 FIRE_MODES = frozenset({"fire-operation", "firefighter-control"})
 _OWN = "Liftwatch's own rule"
 
@@ -63,6 +64,12 @@ def aid_of(facts: Facts) -> RescueAid:
     return RescueAid(position=_position(facts), steps=steps, unknown=_unknown(facts))
 
 
+def _zone(facts: Facts) -> bool | None:
+    """Tell whether the car stands inside the unlocking zone; not known where the lift says two things at once."""
+    contradicts = facts.moving or OUTSIDE in facts.faults
+    return None if facts.in_door_zone and contradicts else facts.in_door_zone
+
+
 def _dangers(facts: Facts, faults: set[str]) -> list[Advice]:
     found = []
     if facts.service_mode in FIRE_MODES:
@@ -78,7 +85,8 @@ def _dangers(facts: Facts, faults: set[str]) -> list[Advice]:
 
 
 def _way_out(facts: Facts, faults: set[str]) -> list[Advice]:
-    if facts.in_door_zone:
+    zone = _zone(facts)
+    if zone:
         return [Advice("Inside the unlocking zone: open the landing door with the triangular key.", "RS-12")]
     if faults & SAFETY_GEAR:
         text = (
@@ -86,7 +94,7 @@ def _way_out(facts: Facts, faults: set[str]) -> list[Advice]:
             "go down by ladder and through the hatch in the car roof."
         )
         return [Advice(text, "RS-12")]
-    known = "Outside the unlocking zone" if facts.in_door_zone is False else "Not known to be in the unlocking zone"
+    known = "Outside the unlocking zone" if zone is False else "Not known to be in the unlocking zone"
     text = (
         f"{known}: in the machine room one person releases the brake while the other turns the hand-wheel "
         "towards the nearest landing; stop at once if the car moves by itself."
@@ -99,8 +107,10 @@ def _way_out(facts: Facts, faults: set[str]) -> list[Advice]:
 
 def _position(facts: Facts) -> str:
     at = "floor not told" if facts.floor is None else f"at or near floor {facts.floor}"
-    zone = {True: "inside the unlocking zone", False: "outside the unlocking zone", None: "zone not told"}
-    return f"{at}, {zone[facts.in_door_zone]}"
+    words = {True: "inside the unlocking zone", False: "outside the unlocking zone", None: "zone not told"}
+    if _zone(facts) is not facts.in_door_zone:
+        return f"{at}, zone not sure: the lift says that it is inside, and that it is not"
+    return f"{at}, {words[facts.in_door_zone]}"
 
 
 def _unknown(facts: Facts) -> list[str]:

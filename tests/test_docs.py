@@ -86,3 +86,15 @@ def test_every_decision_has_a_number_of_its_own_and_stands_in_the_list() -> None
     text = (DOCS / "decisions" / "README.md").read_text(encoding="utf-8")
     assert re.findall(r"\]\((.+?)\)", text) == pages
     assert len({name[:4] for name in pages}) == len(pages)
+
+
+def test_every_rule_that_is_cited_stands_in_the_list_with_tests_that_exist() -> None:
+    text = (DOCS / "maintenance-rules.md").read_text(encoding="utf-8")
+    rules = r"\b(?:RS|WO|RP|PT|ST|AS)-\d\d\b"
+    rooms = [
+        path for room in ("alerts", "analytics") for path in (DOCS.parent / room).glob("*.[py]*") if path.is_file()
+    ]
+    cited = {rule for path in rooms for rule in re.findall(rules, path.read_text(encoding="utf-8"))}
+    assert cited - set(re.findall(rules, text)) == set()
+    tests = {path.name for path in (DOCS.parent / "tests").rglob("test_*.py")}
+    assert {name.rpartition("/")[2] for name in re.findall(r"`([\w/]+\.py)`", text)} <= tests

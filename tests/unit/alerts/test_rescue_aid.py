@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.rescue_aid import BRAKE, SAFETY_GEAR, Facts, aid_of
+from alerts.rescue_aid import BRAKE, OUTSIDE, SAFETY_GEAR, Facts, aid_of
 
 
 def told(facts: Facts) -> str:
@@ -14,6 +14,13 @@ def test_inside_the_unlocking_zone_the_landing_door_is_opened_by_key() -> None:
     assert "triangular key" in words
     assert "hand-wheel" not in words
     assert aid_of(Facts(in_door_zone=True, floor=3)).position == "at or near floor 3, inside the unlocking zone"
+
+
+@pytest.mark.parametrize("facts", [Facts(in_door_zone=True, moving=True), Facts(in_door_zone=True, faults=[OUTSIDE])])
+def test_a_lift_that_contradicts_itself_is_not_believed_to_stand_in_the_zone(facts: Facts) -> None:
+    assert "triangular key" not in told(facts)
+    assert "Not known to be in the unlocking zone" in told(facts)
+    assert aid_of(facts).position.endswith("zone not sure: the lift says that it is inside, and that it is not")
 
 
 def test_outside_the_zone_the_car_is_wound_to_a_landing_by_two() -> None:
