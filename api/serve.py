@@ -69,7 +69,10 @@ class Role(StrEnum):
 
 
 class Serving:
-    """One service process. `run` returns when it was told to stop, or when a part of it has failed."""
+    """One service process. `run` returns when it was told to stop, or when a part of it has failed.
+
+    `app` is what it serves over HTTP.
+    """
 
     def __init__(self, parts: Parts, role: Role = Role.ALL) -> None:
         """Prepare; nothing runs before `run`."""
@@ -86,8 +89,8 @@ class Serving:
         self._watch_failed = False
         host, port = parts.settings.bind
         make_app = create_probes if role is Role.INGEST else create_app
-        app = make_app(self._service(), Access(parts.settings.api_token))
-        config = uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, server_header=False)
+        self.app = make_app(self._service(), Access(parts.settings.api_token))
+        config = uvicorn.Config(self.app, host=host, port=port, log_config=None, access_log=False, server_header=False)
         config.timeout_graceful_shutdown = 5
         self._server = _Server(config)
 
