@@ -143,6 +143,7 @@ def _finding(lift_id: str, odd_ones: list[_Odd], first_day: date, as_of: datetim
     first = ordered[0]
     day = min(odd.day for odd in ordered)
     said = "; ".join(_said(odd) for odd in ordered[:4])
+    since = first_day + timedelta(days=day - _LAST_DAYS + 1)
     return Finding(
         lift_id=lift_id,
         kind=FindingKind.ANOMALY,
@@ -151,7 +152,7 @@ def _finding(lift_id: str, odd_ones: list[_Odd], first_day: date, as_of: datetim
         found_at=datetime.combine(first_day + timedelta(days=day + 1), time(), UTC),
         value=first.value,
         limit=first.normal + DISTANCE * (first.value - first.normal) / abs(first.own),
-        reason=f"The lift suddenly behaves unlike itself and unlike lifts that are built alike: {said} "
+        reason=f"Since about {since} the lift behaves unlike itself and unlike lifts that are built alike: {said} "
         f"(Liftwatch's own rule: two of three days, {DISTANCE:.0f} normal spreads off)",
         evidence=[_evidence(odd, first_day) for odd in ordered],
     )

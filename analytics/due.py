@@ -20,6 +20,7 @@ _KINDS = {
     DutyKind.MAINTENANCE: (FindingKind.MAINTENANCE_DUE, FindingKind.MAINTENANCE_OVERDUE),
     DutyKind.INSPECTION: (FindingKind.INSPECTION_DUE, FindingKind.INSPECTION_OVERDUE),
 }
+_VALID, _VALID_ONCE = "the certificate is valid until", "the certificate was valid until"
 _NOUNS = {DutyKind.MAINTENANCE: "maintenance visit", DutyKind.INSPECTION: "inspection"}
 
 
@@ -127,7 +128,7 @@ def _by_certificate(certification: Certification) -> Deadline | None:
         return None
     day = certification.expires_on
     evidence = {"kind": "certificate", "expires_on": day.isoformat()}
-    return Deadline(day=day, words=f"the certificate is valid until {day}", evidence=evidence)
+    return Deadline(day=day, words=f"{_VALID} {day}", evidence=evidence)
 
 
 def _since_last(duty: Duty, due: SinceLast, record: DutyRecord) -> Deadline:
@@ -224,14 +225,15 @@ def _measure(deadline: Deadline, due_on: date, today: date) -> tuple[float, floa
 
 
 def _reason(duty: Duty, deadline: Deadline, today: date) -> str:
-    left = (deadline.day - today).days
+    left, words = (deadline.day - today).days, deadline.words
     noun = _noun(duty).capitalize()
     if left < 0:
-        when = f"overdue by {_days(-left)} since {deadline.day + _ONE_DAY}"
+        when = f"overdue by {_days(-left)}, since {deadline.day + _ONE_DAY}"
+        words = words.replace(_VALID, _VALID_ONCE)
     else:
         when = f"due by {deadline.day}, " + (f"{_days(left)} left" if left else "today is the last day")
-    by = "" if duty.who is None else f", by the {duty.who}"
-    return f"{noun}{by} {when}: {deadline.words} ({', '.join(duty.sources)})"
+    by = "" if duty.who is None else f" (by the {duty.who})"
+    return f"{noun}{by} {when}: {words} ({', '.join(duty.sources)})"
 
 
 def _noun(duty: Duty) -> str:

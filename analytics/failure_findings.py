@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from analytics.failures import FleetFailures, Floats, breakdowns, part_of
-from analytics.findings import EVIDENCE_MAX, Finding, FindingKind, rfc3339, said
+from analytics.findings import EVIDENCE_MAX, Finding, FindingKind, in_words, rfc3339, said
 from analytics.occurrences import Occurrence
 from analytics.rates import (
     DAYS_A_YEAR,
@@ -119,7 +119,7 @@ def _often(failures: FleetFailures, rates: Rates, lift: int, group: int | None, 
     limit = OFTEN_FACTOR * rates.fleet
     days, whole = float(failures.exposure_days[lift]), failures.counts(group)
     usual = (whole.sum() - own.size) / max(failures.exposure_days.sum() - days, 1.0) * days
-    what = "breakdowns" if group is None else f"breakdowns of {failures.parts[group].replace('-', ' ')}"
+    what = "breakdowns" if group is None else _of_part(failures, own, failures.parts[group])
     codes = [failures.codes[code] for code in failures.code[own]]
     which = f": {_named(codes)}" if group is None or set(codes) != {failures.parts[group]} else ""
     now, low, high, fleet = (
@@ -217,6 +217,11 @@ def _finding(  # noqa: PLR0913 - a finding's own fields
     )
 
 
+def _of_part(failures: FleetFailures, own: np.ndarray[Any, Any], part: str) -> str:
+    is_component = _is_component(failures, own)
+    return f"{part.replace('-', ' ')} breakdowns" if is_component else f"breakdowns with {in_words(part)}"
+
+
 def _is_component(failures: FleetFailures, own: np.ndarray[Any, Any]) -> bool:
     return component_of(failures.codes[failures.code[own[0]]]) is not None
 
@@ -232,6 +237,6 @@ def _pace(by_day: float) -> str:
 def _named(codes: Iterable[str]) -> str:
     """Return the commonest codes with how often each came, in a fixed order."""
     counts = sorted(Counter(codes).items(), key=lambda pair: (-pair[1], pair[0]))
-    named = [f"{code.replace('-', ' ')} ({count})" for code, count in counts[:_NAMED]]
+    named = [f"{in_words(code)} ({count})" for code, count in counts[:_NAMED]]
     rest = sum(count for _, count in counts[_NAMED:])
     return ", ".join(named) + (f" and {rest} others" if rest > 1 else " and 1 other" if rest else "")

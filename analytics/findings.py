@@ -10,6 +10,7 @@ from msgspec import Struct, convert, structs
 from sqlalchemy.engine import Connection, Engine, RowMapping
 
 from ingest.database import Instant, insert_new, metadata, reading
+from ingest.faults import component_of
 
 # What a person reads before going to the lift; the whole history stays in the store and in the register.
 EVIDENCE_MAX = 50
@@ -176,6 +177,11 @@ def _set_assessed(connection: Connection, as_of: datetime) -> None:
 def _recorded(row: RowMapping) -> RecordedFinding:
     values = {name: row[name] for name in Finding.__struct_fields__}
     return RecordedFinding(row["id"], convert(values, Finding))
+
+
+def in_words(code: str) -> str:
+    """Return a canonical fault code as people say it; a controller's own code stays as it is in its manual."""
+    return code.replace("-", " ") if component_of(code) is not None else code
 
 
 def said(instant: datetime) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from analytics.findings import EVIDENCE_MAX, Finding, FindingKind, rfc3339, said
+from analytics.findings import EVIDENCE_MAX, Finding, FindingKind, in_words, rfc3339, said
 from analytics.occurrences import Occurrence, place
 from analytics.settings import AssessmentSettings
 from ingest.faults import component_of
@@ -58,7 +58,7 @@ def _repeated(
         found_at=items[count_min - 1].raised_at,
         value=float(len(items)),
         limit=float(count_min),
-        reason=f"{code} {len(items)} times in {window}, the last at {said(items[-1].raised_at)} "
+        reason=f"{_begun(code)} {len(items)} times in {window}, the last at {said(items[-1].raised_at)} "
         f"(Liftwatch's rule: {count_min} times in {window} is a repeated fault)",
         evidence=[_fault_evidence(item, as_of) for item in items[-EVIDENCE_MAX:]],
     )
@@ -165,11 +165,21 @@ def _repeat_repair(
         found_at=back.first_at,
         value=held / _ONE_DAY,
         limit=float(settings.repeat_repair_days),
-        reason=f"{cause} {how} {_span(held)} after the repair of {said(back.repair.done_at)}; "
-        f"repairs of it in a row: {len(run)} (AS-02, SD-17; a repair has to hold {limit} here)",
+        reason=f"{_begun(cause)} {how} {_span(held)} after the repair of {said(back.repair.done_at)}"
+        f"{_and_before(len(run))} (AS-02, SD-17; a repair has to hold {limit} here)",
         evidence=[_repair_evidence(repair, len(run)) for repair in shown[-half:]]
         + [_fault_evidence(item, as_of) for item in back.faults[-half:]],
     )
+
+
+def _begun(code: str) -> str:
+    """Return a code at the beginning of a sentence."""
+    words = in_words(code)
+    return words if words == code else words.capitalize()
+
+
+def _and_before(repairs: int) -> str:
+    return f"; repairs of it in a row: {repairs}" if repairs > 1 else ""
 
 
 def _span(span: timedelta) -> str:

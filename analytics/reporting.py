@@ -186,7 +186,7 @@ def _clock_wrong(clock: WrongClock, as_of: datetime) -> Finding:
         found_at=clock.established_at,
         value=abs(offset_s),
         limit=CLOCK_RIGHT_S,
-        reason=f"The controller's clock is {_time(abs(offset_s))} {side} ours, which is known since {since}",
+        reason=f"The controller's clock is {_time(abs(offset_s))} {side} ours, known since {since}",
         evidence=[
             {
                 "kind": "clock",

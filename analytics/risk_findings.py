@@ -13,6 +13,7 @@ from analytics.risk_model import HorizonModel
 LIKELY_DAYS = 30.0
 # A probability moves by a few points from day to day: one that is near the threshold would come and go.
 STAYS_ODDS = 0.5
+_SURE, _REASONS_SAID = 0.99, 3
 
 
 def breakdowns_likely(
@@ -55,12 +56,18 @@ def likely_until(model: HorizonModel, limit: float) -> float:
     return max(limit * STAYS_ODDS / (1.0 - limit * (1.0 - STAYS_ODDS)), model.held_out.prevalence)
 
 
+def _percent(share: float) -> str:
+    """Return a share in whole percent; nothing that is to come is certain."""
+    return "more than 99%" if share > _SURE else f"{share:.0%}"
+
+
 def _likely(
     risk: FleetRisk, model: HorizonModel, place: int, limit: float, as_of: datetime, since: datetime | None
 ) -> Finding:
     scores, probability = model.held_out, float(risk.predictions[LIKELY_DAYS].probability[place])
-    reasons = risk.reasons(place, LIKELY_DAYS)
-    why = "; ".join(reason.text for reason in reasons[:3])
+    reasons, usual = risk.reasons(place, LIKELY_DAYS), f"{scores.prevalence:.0%}"
+    why = "; ".join(reason.text for reason in reasons[:_REASONS_SAID])
+    why = f"{why[:1].upper()}{why[1:]}"
     still = "" if since is None else "still "
     return Finding(
         lift_id=risk.frame.lift_ids[place],
@@ -70,8 +77,8 @@ def _likely(
         value=probability,
         limit=limit,
         confidence=probability,
-        reason=f"A breakdown within {LIKELY_DAYS:g} days is {still}likely: {probability:.0%}, of this fleet's lifts "
-        f"{scores.prevalence:.0%} have one ({why})",
+        reason=f"A breakdown within {LIKELY_DAYS:g} days is {still}likely: {_percent(probability)}, "
+        f"of this fleet's lifts {usual} have one in that time. {why}",
         evidence=[
             {
                 "kind": "forecast",

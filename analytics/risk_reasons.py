@@ -104,7 +104,7 @@ def _of_history(frame: RiskFrame, place: int) -> list[_Said]:
     if count:
         said.append(_Said(HISTORY, f"the last breakdown was {_days(row['since_breakdown'])} ago"))
     if row[_BURST] <= _RECENT_DAYS:
-        said.append(_Said(HISTORY, f"three breakdowns within {_days(row[_BURST])}"))
+        said.append(_Said(HISTORY, f"three breakdowns in the last {_days(row[_BURST])}"))
     if row["since_long_outage"] <= _RECENT_DAYS and not row["out_days"]:
         back, stood = _days(row["since_long_outage"]), _days(row["last_long_days"])
         said.append(_Said(OUT, f"back for {back} after {stood} out of service"))

@@ -160,5 +160,5 @@ def _reason(budget: WearBudget, known: Forecast, at: datetime, *, is_over: bool,
 def _between(known: Forecast, at: datetime) -> str:
     first = f"{at + timedelta(days=known.days_low or 0.0):%Y-%m-%d}"
     if known.days_high is None:
-        return f"from {first} on"
+        return f"not before {first}"
     return f"{first} to {at + timedelta(days=known.days_high):%Y-%m-%d}"

@@ -198,7 +198,7 @@ PARTS = {
         "The error has its sign by direction: look at the encoder, its wheel and its coupling for slip and dirt.",
     ),
     LEVELLING: (
-        "The car's stop",
+        "The car",
         "All landings are affected: look at rope stretch and traction, on hydraulic lifts at valve and oil.",
     ),
     "brake": ("The brake", "Measure lining and air gap; look at the brake's voltage and at its contact."),

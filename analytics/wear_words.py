@@ -87,34 +87,57 @@ def _reason(
     rear = " (rear door)" if part.component.startswith(REAR) else ""
     since = first_day + timedelta(days=hit.drift.since)
     normal = hit.sign * hit.drift.centre
+    way = f" going {hit.key.direction}" if hit.key.direction else ""
     text = (
-        f"{name.format(floor=part.floor)}{rear} {hit.channel.says}: {_said(hit.now, hit.channel)}, normal is "
-        f"{_said(normal, hit.channel)}, since about {since}"
+        f"{name.format(floor=part.floor)}{rear} {hit.channel.says}{way}: {_at(hit.now, hit)}, normal is "
+        f"{_at(normal, hit)}, since about {since}"
     )
     if trend is not None and trend.slope * hit.sign > 0:
-        text += f", by {_said(trend.slope, hit.channel, more=1)} a day"
+        text += f", by {_slope(abs(trend.slope), hit.channel)} a day"
     text += f"; {_until(hit, limit, left)} ({hit.channel.source})."
     also = sorted({each.channel.says for each in part.hits} - {hit.channel.says})
     return text + (f" It also {', '.join(also)}." if also else "") + f" {advice}"
 
 
 def _until(hit: Hit, limit: float, left: tuple[float | None, float | None, float | None]) -> str:
-    where = f"the limit of {_said(limit, hit.channel)}"
+    where = f"the limit of {_at(limit, hit)}"
     if (hit.now - limit) * hit.sign >= 0:
         return f"{where} is passed"
     days, early, late = left
     if days is None:
         return f"{where} is more than two years away at this rate"
-    until = f"to {_time(late)}" if late is not None else "or later"
-    return f"{where} in about {_time(days)} ({_time(early if early is not None else days)} {until})"
+    return f"{where} in about {_time(days)}{_between(early if early is not None else days, late)}"
+
+
+def _between(early: float, late: float | None) -> str:
+    """Return a span of time, its unit once where both ends have it; nothing where they are the same in words."""
+    first, last = _time(early), None if late is None else _time(late)
+    if last is None:
+        return f" ({first} or later)"
+    unit = last.split(" ")[-1]
+    return "" if first == last else f" ({first.removesuffix(f' {unit}')} to {last})"
 
 
 def _time(days: float) -> str:
     return f"{max(days, 0):.0f} days" if days < _FEW_DAYS else f"{days / 7:.0f} weeks"
 
 
-def _said(value: float, channel: WearChannel, more: int = 0) -> str:
-    return f"{value:,.{channel.digits + more}f} {channel.unit}"
+def _at(value: float, hit: Hit) -> str:
+    """Return a level; of the car beside the sill as a mechanic sees it, not as a sign."""
+    if hit.key.channel != "error_mm":
+        return _said(value, hit.channel)
+    text = _said(abs(value), hit.channel)
+    return f"{text} {'above' if value > 0 else 'below'} it" if float(text.split(" ")[0]) else text
+
+
+def _said(value: float, channel: WearChannel) -> str:
+    return f"{value:,.{channel.digits}f} {channel.unit}"
+
+
+def _slope(value: float, channel: WearChannel) -> str:
+    """Return a change; a unit of several words has been said with the level."""
+    number = f"{value:,.{channel.digits + 1}f}"
+    return number if " " in channel.unit else f"{number} {channel.unit}"
 
 
 def _evidence(hit: Hit, limit: float, trend: Trend | None, first_day: date) -> dict[str, Any]:

@@ -166,7 +166,6 @@ def keep_model(parts: Parts, now: datetime) -> None:
         boosted=trees,
         count_linear=linear,
         count_boosted=trees,
-        shape=2.0,
         weight=0.01,
         rows=3_000,
         trained_from=day - 90.0,

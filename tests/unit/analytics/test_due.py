@@ -98,7 +98,7 @@ def test_a_mechanic_reads_when_the_visit_was_due_and_by_which_rule() -> None:
         "Maintenance visit due by 2026-03-16, 1 day left: "
         "the last maintenance visit was on 2026-03-01, at most 15 days may pass (MP-01, MP-02)"
     )
-    assert late.reason.startswith("Maintenance visit overdue by 2 days since 2026-03-17: ")
+    assert late.reason.startswith("Maintenance visit overdue by 2 days, since 2026-03-17: ")
     assert late.evidence == [{"kind": "maintenance", "done_at": "2026-03-01T23:00:00Z", "work_order": "WO-7"}]
 
 

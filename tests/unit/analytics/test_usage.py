@@ -114,7 +114,7 @@ def test_a_part_that_will_be_used_up_within_its_early_days_is_due() -> None:
     assert finding.reason == (
         "Door parts nearly used up: 2,980,000 of 3,000,000 door cycles used since commissioning; at 500 a day the rest "
         "lasts until about 2026-04-07 (2026-04-07 to 2026-04-07 with 90 % certainty; door life test of a door maker, "
-        "3,000,000 cycles [S17])"
+        "3,000,000 cycles)"
     )
     assert finding.found_at == START + 6 * DAY, "50 days before the last sample it was 90 days ahead"
 
