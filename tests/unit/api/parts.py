@@ -18,7 +18,6 @@ from alerts.journal import Journal
 from alerts.kpi_desk import KpiDesk
 from alerts.notifying import Notifying
 from alerts.quiet_desk import QuietDesk
-from alerts.rules import RuleBook
 from alerts.shift_log import ShiftLog
 from alerts.technician_register import TechnicianRegister
 from analytics.assessment import Assessment, Sources
@@ -43,10 +42,12 @@ from ingest.messages import Body, Fault, Kind, Message, State
 from ingest.quarantine import Quarantine
 from ingest.replay import Replay
 from ingest.telemetry_store import LatestState, MemoryTelemetryStore, StoreUnavailableError, TelemetryStore
+from tests.unit.alerts.parts import RULES
 from tests.unit.api.openapi_check import faults_of
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 LOOPBACK = ("127.0.0.1", 5000)
+PROFILES = load_profiles()
 
 
 _documents: list[dict[str, Any]] = []
@@ -160,7 +161,6 @@ def world_on(engine: Engine, store: TelemetryStore | None = None, *, token: str 
 
 def service_on(engine: Engine, clock: ManualClock, store: TelemetryStore) -> Service:
     register, journal, quarantine = FleetRegister(engine), Journal(engine), Quarantine(engine)
-    profiles = load_profiles()
     failures = FailureReader(register, store)
     quality = QualityReader(FindingHistory(engine), register, failures)
     risks = RiskBook(register, failures)
@@ -168,11 +168,11 @@ def service_on(engine: Engine, clock: ManualClock, store: TelemetryStore) -> Ser
         register=register,
         store=store,
         quarantine=quarantine,
-        replay=Replay(quarantine, Intake(profiles), register, clock, keep=store.write),
+        replay=Replay(quarantine, Intake(PROFILES), register, clock, keep=store.write),
         ledger=Ledger(engine),
         journal=journal,
-        desk=Desk(journal, register, RuleBook.load()),
-        cases=CaseDesk(journal, RuleBook.load()),
+        desk=Desk(journal, register, RULES),
+        cases=CaseDesk(journal, RULES),
         kpis=KpiDesk(journal),
         technicians=TechnicianRegister(journal),
         findings=FindingBook(engine, note_findings),
@@ -181,11 +181,11 @@ def service_on(engine: Engine, clock: ManualClock, store: TelemetryStore) -> Ser
         risks=risks,
         features=FeatureBook(engine),
         quality=quality,
-        shift=ShiftLog(journal, RuleBook.load()),
+        shift=ShiftLog(journal, RULES),
         notifying=Notifying(engine, frozenset(CHANNELS)),
-        quiet_desk=QuietDesk(journal, RuleBook.load()),
+        quiet_desk=QuietDesk(journal, RULES),
         regimes=REGIMES,
-        profiles=profiles,
+        profiles=PROFILES,
         clock=clock,
         readiness=lambda: {"broker": True, "database": True},
         counters=lambda: {"messages_accepted": 12, "messages_late": 1.0},

@@ -11,11 +11,11 @@ from structlog.testing import capture_logs
 
 from alerts.channels import WEBHOOK, Outcome, Outgoing
 from alerts.dispatch import Dispatcher
-from alerts.rules import RuleBook
 from alerts.subscriptions import SUBSCRIPTIONS_MAX, Wanted
 from api.app import create_app
 from api.auth import Access
 from ingest.messages import Fault, Kind
+from tests.unit.alerts.parts import RULES
 from tests.unit.api.parts import NOON, Client, World, document_of, world_on
 
 HOOKS = "/api/v1/webhooks"
@@ -41,7 +41,7 @@ def cmms() -> Cmms:
 
 @pytest.fixture
 def dispatcher(world: World, sqlite_engine: Engine, cmms: Cmms) -> Dispatcher:
-    return Dispatcher(sqlite_engine, RuleBook.load(), {WEBHOOK: cmms}, world.clock)
+    return Dispatcher(sqlite_engine, RULES, {WEBHOOK: cmms}, world.clock)
 
 
 def add(world: World, **fields: Any) -> dict[str, Any]:

@@ -9,15 +9,17 @@ from starlette.routing import Mount, Route
 from api.app import create_app
 from api.auth import Access
 from api.console import pages
+from ingest.database import open_engine
 from tests.unit.api.openapi_check import faults_of
 from tests.unit.api.parts import Client, World, world_on
 
 DOCS = Path(__file__).parents[3] / "docs" / "api.md"
 
 
-@pytest.fixture
-def document(world: World) -> dict[str, Any]:
-    return create_app(world.service, Access("token")).openapi()
+@pytest.fixture(scope="module")
+def document(migrated_sqlite_file: Path) -> dict[str, Any]:
+    service = world_on(open_engine(f"sqlite:///{migrated_sqlite_file}")).service
+    return create_app(service, Access("token")).openapi()
 
 
 def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -27,6 +27,7 @@ from ingest.worker import Fleet, IngestWorker
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 NOW_MS = to_ms(NOW)
 MIB = 1024 * 1024
+PROFILES = load_profiles()
 
 
 def door(seq: int, lift_id: str = "L1") -> Message:
@@ -87,7 +88,7 @@ class Pipeline:
         self.keeper = Keeper(self.broker, self.recorder, self.quarantine, self.ledger)
         self.worker = IngestWorker(
             self.broker,
-            Intake(load_profiles(), offset_of=self.clocks.offset_ms),
+            Intake(PROFILES, offset_of=self.clocks.offset_ms),
             Fleet(self.register, clock, welcomes_strangers=auto_register),
             self.keeper,
             observers=[self.observe],

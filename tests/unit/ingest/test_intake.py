@@ -10,10 +10,11 @@ from ingest.wire import Reason
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 NOW_MS = to_ms(NOW)
+PROFILES = load_profiles()
 
 
 def take(kind: str, payload: str, *, profile: str | None = None, limits: IntakeLimits | None = None) -> Taken:
-    intake = Intake(load_profiles(), limits)
+    intake = Intake(PROFILES, limits)
     return intake.take(f"lifts/v1/L1/{kind}", payload.encode(), NOW_MS, lambda _: profile)
 
 

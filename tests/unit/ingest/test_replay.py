@@ -19,6 +19,7 @@ from ingest.wire import Reason
 
 THEN = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 NOW = THEN + timedelta(days=1)
+PROFILES = load_profiles()
 THEN_MS = to_ms(THEN)
 EVERYTHING = Selection()
 
@@ -54,7 +55,7 @@ class Bench:
         self.noted_refused: list[int | None] = []
 
     def replay(self, limits: IntakeLimits | None = None) -> Replay:
-        intake = Intake(load_profiles(), limits)
+        intake = Intake(PROFILES, limits)
         return Replay(self.quarantine, intake, self.register, self.clock, keep=self.store.write, note=self.note)
 
     def note(self, kept: Sequence[Message], refused: Sequence[Quarantined]) -> None:
