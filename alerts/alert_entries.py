@@ -230,6 +230,16 @@ def refresh_alert(connection: Connection, alert: Alert, message: str, evidence: 
     connection.execute(sa.update(tables.alert).where(own).values(message=message, evidence=evidence))
 
 
+def reword(connection: Connection, alert: Alert, message: str, rule: Rule, at: datetime) -> Alert:
+    """Let a locked alert say more than it did when it was raised, by another rule of its kind, and let it be told."""
+    values = {"message": message, "guidance": rule.guidance, "source": rule.source}
+    after = store_values(connection, alert, values)
+    note_alert(connection, alert.id, at, LIFTWATCH, "changed", message)
+    if after.suppression is Suppression.NONE:
+        tell_alert(connection, "changed", at, after, by=LIFTWATCH)
+    return after
+
+
 def note_alert(connection: Connection, alert_id: int, at: datetime, actor: str, action: str, note: str | None) -> None:
     """Add a line to an alert's history."""
     row = {"alert_id": alert_id, "at": at, "actor": actor, "action": action, "note": note}

@@ -15,6 +15,7 @@ from alerts.entrapment import EntrapmentCase, Outcome, Stage
 from alerts.order_entries import lock_undone_order
 from alerts.ringing import ring
 from alerts.rules import RuleBook
+from alerts.whereabouts import where_words
 from ingest.faults import ENTRAPMENT
 from ingest.messages import Message
 
@@ -30,7 +31,9 @@ def entrapment_alert(
         code=ENTRAPMENT,
         raised_at=case.opened_at,
         received_at=at,
-        message=rule.words(lift_id=case.lift_id, code=ENTRAPMENT, floor=case.floor),
+        message=rule.words(
+            lift_id=case.lift_id, code=ENTRAPMENT, where=where_words(connection, case.lift_id, case.facts)
+        ),
         evidence=[{"reason": reason}],
         rule=rule,
     )

@@ -103,9 +103,18 @@ def change_case(connection: Connection, case_id: int, **values: Any) -> None:  #
 
 
 def reach(
-    connection: Connection, case: EntrapmentCase, stage: Stage, at: datetime, by: str, note: str | None = None
+    connection: Connection,
+    case: EntrapmentCase,
+    stage: Stage,
+    at: datetime,
+    by: str,
+    note: str | None = None,
+    **told: object,
 ) -> bool:
-    """Write a stage of a locked case down, end the clocks that it ends, and tell it; False where it was reached."""
+    """Write a stage of a locked case down, end the clocks that it ends, and tell it; False where it was reached.
+
+    `told` is told beside it.
+    """
     row = {"case_id": case.id, "stage": stage.value, "at": at, "actor": by, "note": note}
     statement = insert_new(connection, _stage).values(row)
     once = statement.on_conflict_do_nothing(index_elements=[_stage.c.case_id, _stage.c.stage])
@@ -120,12 +129,13 @@ def reach(
         ended |= {"closed_at": at, "open_key": None}
     if ended:
         change_case(connection, case.id, **ended)
-    tell_case(connection, stage.value, case, at, by=by, note=note)
+    tell_case(connection, stage.value, case, at, by=by, note=note, **told)
     return True
 
 
 def tell_case(connection: Connection, what: str, case: EntrapmentCase, at: datetime, **more: object) -> None:
-    """Let others be told that something happened to a case: topic `case.<what>`."""
+    """Let others be told that something happened to a case: topic `case.<what>`; `text` says it in words."""
+    text = f"Entrapment in lift {case.lift_id}: {what.replace('-', ' ')}"
     tell(
         connection,
         f"case.{what}",
@@ -134,7 +144,7 @@ def tell_case(connection: Connection, what: str, case: EntrapmentCase, at: datet
         alert_id=case.alert_id,
         work_order_id=case.work_order_id,
         priority=PRIORITY,
-        body={"case_id": case.id, "certainty": case.certainty.value, **more},
+        body={"text": text, "case_id": case.id, "certainty": case.certainty.value, **more},
     )
 
 

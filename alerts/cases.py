@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 
 from alerts import case_entries, tables
 from alerts.alert import LIFTWATCH, Alert, AlertKind
-from alerts.alert_entries import NewAlert, lock_open_alert, refresh_alert
+from alerts.alert_entries import NewAlert, lock_open_alert, reword
 from alerts.case_alerts import close_case, end_concluded_alert, entrapment_alert, escalate, link
 from alerts.case_entries import reach, tell_case
 from alerts.entrapment import (
@@ -32,20 +32,26 @@ from alerts.entrapment import (
 )
 from alerts.journal import Journal
 from alerts.lock_order import go_alone, go_in_order
-from alerts.rescue_aid import OUTSIDE, Facts
+from alerts.rescue_aid import OUTSIDE, Facts, aid_of, facts_in, facts_in_state
 from alerts.ringing import ring
 from alerts.rules import RuleBook
+from alerts.whereabouts import (
+    is_suspicion,
+    known_facts,
+    standing_outside,
+    suspicion_rule,
+    suspicion_words,
+    where_words,
+)
 from alerts.work_orders import OrderKind, WorkOrder
 from ingest.faults import ENTRAPMENT
 from ingest.messages import Alarm, Fault, Kind, Message, State
 
-MAY_BE_TRAPPED = "passengers may be trapped: the car stands outside the landing zone"
 # Where the rule of the kind gives no clock: RS-01.
 ARRIVE_WITHIN_MIN = 30
 # Longer than from one watch to the next; what was said before says nothing of now.
 PASSED_OVER_MAX = timedelta(minutes=1)
 _BEARS = frozenset({ENTRAPMENT, OUTSIDE})
-_STATE_FACTS = ("in_door_zone", "moving", "floor", "door", "passengers", "power", "service_mode")
 
 
 class CaseSettings(Struct, frozen=True, kw_only=True):
@@ -95,13 +101,15 @@ class Cases:
             still_open = sa.select(case.c.open_key).where(case.c.open_key.is_not(None))
             self._open = set(connection.execute(still_open).scalars())
 
+    def stand(self, connection: Connection, about: Sequence[Message]) -> None:
+        """Write down how lifts stand, before anything rings: the first word about people says where they are."""
+        for message in about:
+            self._stand(connection, message)
+
     def follow(self, connection: Connection, about: Sequence[Message]) -> None:
         """Make the cases what these messages, and all before them, say."""
         for lift_id, of_lift in groupby(about, key=_lift_of):
-            said = list(of_lift)
-            for message in said:
-                self._stand(connection, message)
-            self._follow_lift(connection, lift_id, said)
+            self._follow_lift(connection, lift_id, list(of_lift))
 
     def remember(self, about: Sequence[Message]) -> None:
         """Note what has been committed."""
@@ -173,6 +181,7 @@ class Cases:
         if about:
             with self._journal.writing(for_alarms=True) as connection:
                 go_in_order(connection)
+                self.stand(connection, about)
                 self.follow(connection, about)
             self.remember(about)
 
@@ -205,7 +214,7 @@ class Cases:
                 "outside": _is_outside(body),
                 "said_at": message.happened_at,
                 "received_at": message.received_at,
-                "facts": msgspec.to_builtins(_facts_of_state(message)),
+                "facts": msgspec.to_builtins(facts_in_state(message)),
             }
             case_entries.write_standing(connection, row)
 
@@ -218,6 +227,9 @@ class Cases:
             return
         facts = self._facts(connection, lift_id, case, said)
         if case is None and certainty is not None:
+            facts = known_facts(connection, lift_id, facts)
+            if certainty is not Certainty.REPORTED:
+                facts = standing_outside(facts)
             case = self._opened(connection, certainty, live[-1], facts)
         if case is None:
             return
@@ -246,7 +258,7 @@ class Cases:
         facts = case.facts if case is not None else Facts()
         known = [self._states[lift_id]] if case is None and lift_id in self._states else []
         for message in [*known, *said]:
-            facts = _with(facts, _facts_of(message))
+            facts = _with(facts, facts_in(message))
         return structs.replace(facts, faults=case_entries.standing_faults(connection, lift_id))
 
     def _opened(
@@ -273,8 +285,16 @@ class Cases:
         case_id = case_entries.open_case(connection, row)
         case = case_entries.lock_open_case(connection, message.lift_id)
         if case is not None and case_id is not None:
-            reach(connection, case, Stage.RECEIVED, received_at, LIFTWATCH, certainty.value)
+            words, aid = self._first_words(connection, case, facts), aid_of(facts)
+            steps = [f"{step.text} ({step.source})" for step in aid.steps]
+            told = {"text": words, "position": aid.position, "steps": steps}
+            reach(connection, case, Stage.RECEIVED, received_at, LIFTWATCH, certainty.value, **told)
         return case
+
+    def _first_words(self, connection: Connection, case: EntrapmentCase, facts: Facts) -> str:
+        where = where_words(connection, case.lift_id, facts)
+        trapped = "may be trapped" if case.certainty is Certainty.SUSPECTED else "trapped"
+        return f"Passengers {trapped} in lift {case.lift_id}{where}"
 
     def _see_to_alert(self, connection: Connection, case: EntrapmentCase, signs: Signs, message: Message) -> None:
         """Let an alert of priority 1 say what the case says, and link case, alert and rescue order."""
@@ -296,25 +316,29 @@ class Cases:
         self, connection: Connection, case: EntrapmentCase, signs: Signs, message: Message
     ) -> Alert | None:
         alert = lock_open_alert(connection, case.lift_id, AlertKind.PASSENGER_ALARM, None)
-        if alert is None and signs.alarm is not None:
-            rule = self._rules.rule(AlertKind.PASSENGER_ALARM)
-            new = NewAlert(
-                lift_id=case.lift_id,
-                kind=AlertKind.PASSENGER_ALARM.value,
-                code=None,
-                raised_at=message.happened_at,
-                received_at=message.received_at,
-                message=rule.words(lift_id=case.lift_id),
-                evidence=[],
-                rule=rule,
-            )
-            ring(connection, new)
-            alert = lock_open_alert(connection, case.lift_id, AlertKind.PASSENGER_ALARM, None)
-        if alert is not None and MAY_BE_TRAPPED not in alert.message:
-            words = f"{alert.message}: {MAY_BE_TRAPPED}"
-            refresh_alert(connection, alert, words, alert.evidence)
-            alert = structs.replace(alert, message=words)
-        return alert
+        if alert is not None and is_suspicion(alert.message):
+            return alert
+        is_press = signs.alarm != message.received_at or _alarm_type(message) != "filtered"
+        reason = "alarm button pressed" if is_press else "a press of the alarm button that the equipment filtered"
+        facts = standing_outside(case.facts)
+        words = suspicion_words(connection, self._rules, case.lift_id, facts, reason)
+        rule = suspicion_rule(self._rules)
+        if alert is not None:
+            return reword(connection, alert, words, rule, message.received_at)
+        if signs.alarm is None:
+            return None
+        new = NewAlert(
+            lift_id=case.lift_id,
+            kind=AlertKind.PASSENGER_ALARM.value,
+            code=None,
+            raised_at=message.happened_at,
+            received_at=message.received_at,
+            message=words,
+            evidence=[],
+            rule=rule,
+        )
+        ring(connection, new)
+        return lock_open_alert(connection, case.lift_id, AlertKind.PASSENGER_ALARM, None)
 
 
 def _surer(connection: Connection, case: EntrapmentCase, certainty: Certainty, at: datetime) -> EntrapmentCase:
@@ -345,20 +369,6 @@ def _take_word(connection: Connection, case: EntrapmentCase, signs: Signs, messa
         tell_case(connection, "reported-free", case, message.received_at)
         end_concluded_alert(connection, case, message)
     return case
-
-
-def _facts_of(message: Message) -> Facts:
-    body = message.body
-    if isinstance(body, State):
-        return _facts_of_state(message)
-    if isinstance(body, Fault) and body.phase == "raised":
-        zone, told_at = body.in_door_zone, message.happened_at
-        return Facts(floor=body.floor, in_door_zone=zone, passengers=body.passengers, told_at=told_at)
-    return Facts()
-
-
-def _facts_of_state(message: Message) -> Facts:
-    return Facts(told_at=message.happened_at, **{name: getattr(message.body, name) for name in _STATE_FACTS})
 
 
 def _with(facts: Facts, newer: Facts) -> Facts:

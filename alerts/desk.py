@@ -68,8 +68,9 @@ class DeskSettings(Struct, frozen=True, kw_only=True):
     equipment: EquipmentSettings = EquipmentSettings()
 
 
-def _in_order(message: Message) -> tuple[str, bool, str]:
-    return message.lift_id, message.kind is not Kind.STATE, conditions.key_of(message) or ""
+def _in_order(message: Message) -> tuple[str, bool, bool, str]:
+    is_state, is_alarm = message.kind is Kind.STATE, message.kind is Kind.ALARM
+    return message.lift_id, not is_state, is_alarm, conditions.key_of(message) or ""
 
 
 def _may_cut_power(message: Message) -> bool:
@@ -168,11 +169,13 @@ class Desk:
     ) -> None:
         """Take what was said lift by lift, in one order over all processes; as it came within one condition.
 
-        States first: a fault that comes together with the inspection mode is that of somebody at work.
+        States first: a fault that comes together with the inspection mode is that of somebody at work. Alarms last: a
+        press that comes together with a stop says at once that people may be trapped.
         """
         of_lifts = [_by_lift(messages) for messages in (sorted(said, key=_in_order), about_cases, about_equipment)]
         for lift_id in sorted({lift_id for of_lift in of_lifts for lift_id in of_lift}):
             told, of_case, of_equipment = (of_lift.get(lift_id, []) for of_lift in of_lifts)
+            self._cases.stand(connection, of_case)
             for message in told:
                 take(connection, self._rules, message)
             self._cases.follow(connection, of_case)

@@ -7,11 +7,14 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from ingest.messages import Fault, Message, State
+
 SAFETY_GEAR = frozenset({"governor-and-safety-gear-fault", "overspeed"})
 BRAKE = frozenset({"brake-fault", "unintended-movement"})
 POWER = frozenset({"power-supply-fault", "controller-supply-fault"})
 OUTSIDE = "car-stopped-outside-landing-zone"
 FIRE_MODES = frozenset({"fire-operation", "firefighter-control"})
+_STATE_FACTS = ("in_door_zone", "moving", "floor", "door", "passengers", "power", "service_mode")
 _OWN = "Liftwatch's own rule"
 
 
@@ -48,6 +51,22 @@ class RescueAid(Struct, frozen=True, kw_only=True):
     unknown: list[str]
 
 
+def facts_in(message: Message) -> Facts:
+    """Return what a message tells; a fault that is over tells nothing of how the car stands."""
+    body = message.body
+    if isinstance(body, State):
+        return facts_in_state(message)
+    if isinstance(body, Fault) and body.phase == "raised":
+        zone, told_at = body.in_door_zone, message.happened_at
+        return Facts(floor=body.floor, in_door_zone=zone, passengers=body.passengers, told_at=told_at)
+    return Facts()
+
+
+def facts_in_state(message: Message) -> Facts:
+    """Return what a state tells."""
+    return Facts(told_at=message.happened_at, **{name: getattr(message.body, name) for name in _STATE_FACTS})
+
+
 def aid_of(facts: Facts) -> RescueAid:
     """Return the advice for what is known; what is not known counts as the worse case."""
     faults = set(facts.faults)
@@ -64,7 +83,7 @@ def aid_of(facts: Facts) -> RescueAid:
     return RescueAid(position=_position(facts), steps=steps, unknown=_unknown(facts))
 
 
-def _zone(facts: Facts) -> bool | None:
+def zone_of(facts: Facts) -> bool | None:
     """Tell whether the car stands inside the unlocking zone; not known where the lift says two things at once."""
     contradicts = facts.moving or OUTSIDE in facts.faults
     return None if facts.in_door_zone and contradicts else facts.in_door_zone
@@ -85,7 +104,7 @@ def _dangers(facts: Facts, faults: set[str]) -> list[Advice]:
 
 
 def _way_out(facts: Facts, faults: set[str]) -> list[Advice]:
-    zone = _zone(facts)
+    zone = zone_of(facts)
     if zone:
         return [Advice("Inside the unlocking zone: open the landing door with the triangular key.", "RS-12")]
     if faults & SAFETY_GEAR:
@@ -108,7 +127,7 @@ def _way_out(facts: Facts, faults: set[str]) -> list[Advice]:
 def _position(facts: Facts) -> str:
     at = "floor not told" if facts.floor is None else f"at or near floor {facts.floor}"
     words = {True: "inside the unlocking zone", False: "outside the unlocking zone", None: "zone not told"}
-    if _zone(facts) is not facts.in_door_zone:
+    if zone_of(facts) is not facts.in_door_zone:
         return f"{at}, zone not sure: the lift says that it is inside, and that it is not"
     return f"{at}, {words[facts.in_door_zone]}"
 

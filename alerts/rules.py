@@ -61,10 +61,19 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             return self
         return structs.replace(self, opens_order=None)
 
-    def words(self, *, lift_id: str, code: str | None = None, floor: int | None = None, reason: str = "") -> str:
-        """Return the message for an operator."""
+    def words(
+        self,
+        *,
+        lift_id: str,
+        code: str | None = None,
+        floor: int | None = None,
+        where: str | None = None,
+        reason: str = "",
+    ) -> str:
+        """Return the message for an operator; `where` takes the place of the floor alone."""
         fault = code.replace("-", " ") if code else ""
-        where = "" if floor is None else f", floor {floor}"
+        if where is None:
+            where = "" if floor is None else f", floor {floor}"
         return self.message.format_map({"lift_id": lift_id, "fault": fault, "where": where, "reason": reason})
 
 

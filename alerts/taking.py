@@ -20,8 +20,10 @@ from alerts.alert_entries import (
 )
 from alerts.conditions import Change, Transition, evidence_of
 from alerts.power_cuts import POWER, notice
+from alerts.rescue_aid import facts_in
 from alerts.ringing import ring, see_to_order
 from alerts.rules import RuleBook
+from alerts.whereabouts import with_whereabouts
 from ingest.messages import Fault, Message, State
 
 
@@ -95,7 +97,7 @@ def _begin(connection: Connection, rules: RuleBook, new: NewAlert, transition: T
     else:
         if transition.code == POWER:
             notice(connection, rules, new.lift_id, message.received_at)
-        ring(connection, new)
+        ring(connection, with_whereabouts(connection, rules, new, facts_in(message)) if new.kind in PEOPLE else new)
         raised = lock_open_alert(connection, new.lift_id, new.kind, new.code)
         if raised is not None:
             _hold_if_chattering(connection, raised, new, transition, change)

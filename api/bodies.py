@@ -80,6 +80,7 @@ class LiftChange(Taken):
 
     site_id: Name | None = None
     site_name: Name | None = None
+    site_address: Name | None = None
     maker: Name | None = None
     model: Name | None = None
     drive: Name | None = None

@@ -37,6 +37,7 @@ class LiftView(BaseModel):
     lift_id: str
     site_id: str | None
     site_name: str | None
+    site_address: str | None
     maker: str | None
     model: str | None
     drive: str | None

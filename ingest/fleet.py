@@ -37,15 +37,17 @@ class InspectionOutcome(StrEnum):
 class Lift(Struct, frozen=True, kw_only=True, omit_defaults=False):
     """A registered lift. Only `lift_id` is certain; the rest is as much as the owner has told.
 
-    `regime` names the rules that its visits and inspections follow (None: no duties are watched); `profile` names
-    the controller profile that translates its fault codes (None: it speaks canonical codes). `gateway_id` names what it
-    speaks through, together with others; `silence_s_max` is how long it may say nothing, where that is less than for
-    the others; `alarm_tests` whether its alarm equipment sends test calls (None: as soon as the first one comes).
+    `site_address` is where people are sent. `regime` names the rules that its visits and inspections follow (None: no
+    duties are watched); `profile` names the controller profile that translates its fault codes (None: it speaks
+    canonical codes). `gateway_id` names what it speaks through, together with others; `silence_s_max` is how long it
+    may say nothing, where that is less than for the others; `alarm_tests` whether its alarm equipment sends test calls
+    (None: as soon as the first one comes).
     """
 
     lift_id: LiftId
     site_id: Name | None = None
     site_name: Name | None = None
+    site_address: Name | None = None
     maker: Name | None = None
     model: Name | None = None
     drive: Name | None = None

@@ -22,6 +22,7 @@ site = sa.Table(
     metadata,
     sa.Column("site_id", sa.String(200), primary_key=True),
     sa.Column("name", sa.String(200)),
+    sa.Column("address", sa.String(200)),
 )
 lift = sa.Table(
     "lift",
@@ -118,8 +119,8 @@ class FleetRegister:
         rows = [_lift_row(item) for item in lifts]
         sites = _sites_of(rows)
         with self._engine.begin() as connection:
-            for site_id, name in sites.items():
-                _upsert_site(connection, site_id, name)
+            for site_id, known in sites.items():
+                _upsert_site(connection, site_id, known)
             if rows:
                 statement = insert_new(connection, lift)
                 told = {name: statement.excluded[name] for name in rows[0]}
@@ -289,6 +290,14 @@ class FleetRegister:
                 connection.execute(change)
 
 
+def place_of(connection: Connection, lift_id: str) -> tuple[str | None, str | None]:
+    """Return the name of a lift's site (its id where it has none) and its address; None where nobody told them."""
+    name = sa.func.coalesce(site.c.name, site.c.site_id)
+    query = sa.select(name, site.c.address).join_from(lift, site).where(lift.c.lift_id == lift_id)
+    row = connection.execute(query).first()
+    return (None, None) if row is None else (row[0], row[1])
+
+
 def record_visit(connection: Connection, visited: Visit) -> bool:
     """Record a visit in a transaction that somebody else holds; False where its lift is not registered.
 
@@ -318,20 +327,23 @@ def repairs_in_a_row(connection: Connection, visited: Visit) -> int:
     return len({row.work_order or row.id for row in in_a_row})
 
 
-_LIFTS = sa.select(lift, site.c.name.label("site_name")).join_from(lift, site, isouter=True)
+_SITE_FIELDS = {"site_name": "name", "site_address": "address"}
+_LIFTS = sa.select(lift, *(site.c[column].label(name) for name, column in _SITE_FIELDS.items())).join_from(
+    lift, site, isouter=True
+)
 
 
 def _lift_row(item: Lift) -> dict[str, Any]:
     return structs.asdict(item)
 
 
-def _sites_of(rows: list[dict[str, Any]]) -> dict[str, str | None]:
-    """Take the sites' names out of the rows of lifts; a row without the name does not forget it."""
-    sites: dict[str, str | None] = {}
+def _sites_of(rows: list[dict[str, Any]]) -> dict[str, dict[str, str]]:
+    """Take what is told of sites out of the rows of lifts; a row that tells less does not make it forgotten."""
+    sites: dict[str, dict[str, str]] = {}
     for row in rows:
-        name = row.pop("site_name")
+        told = {column: row.pop(name) for name, column in _SITE_FIELDS.items()}
         if row["site_id"] is not None:
-            sites[row["site_id"]] = name or sites.get(row["site_id"])
+            sites.setdefault(row["site_id"], {}).update({column: text for column, text in told.items() if text})
     return sites
 
 
@@ -343,12 +355,12 @@ def _struct_of(form: type[_T], row: RowMapping | dict[str, Any]) -> _T:
     return convert({name: row[name] for name in form.__struct_fields__}, form)
 
 
-def _upsert_site(connection: Connection, site_id: str, name: str | None) -> None:
-    statement = insert_new(connection, site).values(site_id=site_id, name=name)
-    if name is None:
-        connection.execute(statement.on_conflict_do_nothing())
+def _upsert_site(connection: Connection, site_id: str, told: dict[str, str]) -> None:
+    statement = insert_new(connection, site).values(site_id=site_id, **told)
+    if told:
+        connection.execute(statement.on_conflict_do_update(index_elements=[site.c.site_id], set_=told))
     else:
-        connection.execute(statement.on_conflict_do_update(index_elements=[site.c.site_id], set_={"name": name}))
+        connection.execute(statement.on_conflict_do_nothing())
 
 
 def _require_known(connection: Connection, lift_ids: set[str]) -> None:

@@ -29,7 +29,7 @@ _EXPIRING_DAYS = (4, 28)
 _EXPIRED_DAYS = 9
 _MONTH_DAYS = 32
 # The profile is the service's to choose, and these lifts speak canonical codes.
-_NOT_TOLD = {"profile", "gateway_id", "silence_s_max", "alarm_tests"}
+_NOT_TOLD = {"site_address", "profile", "gateway_id", "silence_s_max", "alarm_tests"}
 LIFT_COLUMNS = tuple(name for name in Lift.__struct_fields__ if name not in _NOT_TOLD)
 
 

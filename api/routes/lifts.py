@@ -97,5 +97,6 @@ def _check(service: Service, lift: Lift, told: Container[str]) -> None:
         raise invalid(
             at="body.profile", detail=f"no such profile; known: {', '.join(sorted(service.profiles)) or 'none'}"
         )
-    if lift.site_name is not None and lift.site_id is None:
-        raise invalid(at="body.site_name", detail="a site has a name only where it has an id (site_id)")
+    for name, what in (("site_name", "a name"), ("site_address", "an address")):
+        if getattr(lift, name) is not None and lift.site_id is None:
+            raise invalid(at=f"body.{name}", detail=f"a site has {what} only where it has an id (site_id)")

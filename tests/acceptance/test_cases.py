@@ -1,9 +1,12 @@
 """Entrapments, with and without the passengers' signal, to the word of a person that everybody is out."""
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from alerts import tables
 from alerts.entrapment import Certainty, EntrapmentCase, Outcome, Stage
+from ingest.fleet import Lift
 from ingest.messages import Kind, Message, State
 from tests.acceptance.desk_play import Play
 from tests.unit.alerts.parts import alarm, at, fault, message
@@ -81,17 +84,74 @@ def test_button_outside_the_zone_and_passengers_are_an_entrapment_with_its_rescu
     assert play.world.service.journal.alerts(limit=9, state="open") == []
 
 
-def test_without_the_passengers_signal_the_alarm_says_that_somebody_may_be_trapped(sqlite_engine: Engine) -> None:
-    play = Play(sqlite_engine, every_s=10)
-    play.push(0, fault("car-stopped-outside-landing-zone"))
+TOWER = Lift(lift_id="A1", site_id="S7", site_name="Harbour Plaza", site_address="5 Quay Street")
+PLACE = "lift A1, floor 4, outside the landing zone, Harbour Plaza, 5 Quay Street"
+
+
+def first_told(play: Play) -> list[tuple[str, str, str]]:
+    """What somebody who asked for all about alerts and cases was told: topic, words, what to do first."""
+    with play.world.service.journal.reading() as connection:
+        rows = connection.execute(sa.select(tables.outbox.c.topic, tables.outbox.c.body).order_by(tables.outbox.c.id))
+        told = [(topic, body.get("alert") or body) for topic, body in rows if not topic.startswith("work-order.")]
+    return [
+        (topic, about.get("message") or about["text"], about.get("guidance") or " ".join(about.get("steps", [])))
+        for topic, about in told
+    ]
+
+
+@pytest.mark.parametrize("desks", [1, 2])
+def test_without_the_passengers_signal_the_first_word_is_that_somebody_may_be_trapped_and_where(
+    sqlite_engine: Engine, desks: int
+) -> None:
+    play = Play(sqlite_engine, [TOWER], desks=desks, every_s=10)
+    play.push(0, fault("car-stopped-outside-landing-zone", floor=4, in_door_zone=False))
     play.push(10, alarm("button"))
-    play.run(200)
+    play.run(24)
+    raised, received, *_ = first_told(play)
+    assert raised[:2] == ("alert.raised", f"Passengers may be trapped in {PLACE}: alarm button pressed")
+    assert "Answer over the intercom now" in raised[2]
+    assert received[:2] == ("case.received", f"Passengers may be trapped in {PLACE}")
+    assert "Main switch off before anything is opened or moved." in received[2]
     (alert,) = play.world.service.journal.alerts(limit=9, kind="passenger-alarm")
     assert alert.priority == 1
-    assert "passengers may be trapped" in alert.message
     assert {"case_id": 1} in alert.evidence
     assert only_case(play).certainty is Certainty.SUSPECTED
     assert [order.kind for order in play.world.service.journal.work_orders(limit=9)] == ["repair"]
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ([stands(outside=True), alarm("button")], "Passengers may be trapped in {}: alarm button pressed"),
+        ([alarm("button"), stands(outside=True)], "Passengers may be trapped in {}: alarm button pressed"),
+        (
+            [stands(outside=True), alarm("filtered")],
+            "Passengers may be trapped in {}: a press of the alarm button that the equipment filtered",
+        ),
+        ([fault("entrapment", floor=4, in_door_zone=False)], "Passengers trapped in {}"),
+        ([stands(outside=True), fault("entrapment")], "Passengers trapped in {}"),
+    ],
+)
+def test_whoever_is_told_first_hears_with_one_word_what_is_known(
+    sqlite_engine: Engine, said: list[Message], words: str
+) -> None:
+    play = Play(sqlite_engine, [TOWER], every_s=10)
+    play.push(1, *said)
+    play.run(4)
+    told = first_told(play)
+    assert ("alert.raised", words.format(PLACE)) in [each[:2] for each in told]
+    assert all("trapped" in text and PLACE in text and todo for _, text, todo in told)
+
+
+def test_a_button_that_was_pressed_before_the_car_stopped_says_it_when_it_does(sqlite_engine: Engine) -> None:
+    play = Play(sqlite_engine, [TOWER], every_s=10)
+    play.push(0, stands(outside=False), alarm("button"))
+    play.push(20, stands(outside=True))
+    play.run(24)
+    raised, *_, changed = first_told(play)
+    assert raised[:2] == ("alert.raised", "Alarm button pressed in lift A1, Harbour Plaza, 5 Quay Street")
+    assert changed[:2] == ("alert.changed", f"Passengers may be trapped in {PLACE}: alarm button pressed")
+    assert "Answer over the intercom now" in changed[2]
 
 
 def test_a_suspicion_that_nobody_answers_becomes_an_entrapment_with_its_rescue(sqlite_engine: Engine) -> None:

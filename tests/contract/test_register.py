@@ -20,7 +20,8 @@ def test_a_lift_is_kept_as_it_was_registered(register: FleetRegister) -> None:
     lift = Lift(
         lift_id="L1",
         site_id="S1",
-        site_name="Harbour Street 5",
+        site_name="Harbour Plaza",
+        site_address="Harbour Street 5",
         maker="Example",
         floors=9,
         commissioned_on=date(2015, 5, 1),
@@ -46,7 +47,9 @@ def test_registering_again_replaces_what_is_known_and_keeps_since_when(register:
 
 def test_a_lift_that_does_not_tell_its_sites_name_does_not_make_it_forgotten(register: FleetRegister) -> None:
     register.register([Lift(lift_id="L1", site_id="S", site_name="Name"), Lift(lift_id="L2", site_id="S")], NOW)
-    assert [item.lift.site_name for item in register.lifts()] == ["Name", "Name"]
+    register.register([Lift(lift_id="L3", site_id="S", site_address="Harbour Street 5")], NOW)
+    told = {(item.lift.site_name, item.lift.site_address) for item in register.lifts()}
+    assert told == {("Name", "Harbour Street 5")}
 
 
 def test_a_lift_that_is_known_is_not_overwritten_by_its_first_message(register: FleetRegister) -> None:

@@ -33,7 +33,7 @@ def test_an_entrapment_is_a_priority_1_alert_and_one_rescue_with_half_an_hour(ro
     room.desk.observe([fault("entrapment", at_s=0, received_s=2, floor=3, passengers=True, seq=5, boot="b")])
     alert, order = room.alert(), room.order()
     assert (alert.kind, alert.priority, alert.state) == ("entrapment", 1, AlertState.ACTIVE_UNACKNOWLEDGED)
-    assert alert.message == "Passengers trapped in lift A1, floor 3"
+    assert alert.message == "Passengers trapped in lift A1, floor 3, not known whether in a landing zone"
     assert (alert.raised_at, alert.received_at) == (NOON, at(2))
     assert (order.kind, order.cause, order.state) == (OrderKind.RESCUE, "entrapment", OrderState.OPEN)
     assert order.arrive_by == at(2) + timedelta(minutes=30)

@@ -46,6 +46,7 @@ def test_a_field_left_out_stays_and_null_forgets_it(world: World) -> None:
         ({"regime": "XX-1"}, "body.regime", "CN-2012"),
         ({"profile": "nobody"}, "body.profile", "example-vf200"),
         ({"site_name": "Nowhere"}, "body.site_name", "site_id"),
+        ({"site_address": "Nowhere 1"}, "body.site_address", "site_id"),
         ({"floors": 0}, "body.floors", ""),
         ({"makr": "Maker"}, "body.makr", ""),
         ({"team": "a\nb"}, "body.team", ""),
