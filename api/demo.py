@@ -140,6 +140,8 @@ def _announce(settings: Settings, broker: EmbeddedBroker | None, options: DemoOp
         f"  Broker:     mqtt://{mqtt.host}:{mqtt.port} ({broker.name if broker else 'running already'})",
         f"  Data:       {settings.data_dir.resolve()}",
         f"  {options.lifts} simulated lifts report; the first start publishes {options.history_days} days of history.",
+        "  Within two minutes people are trapped, a lift stops, and a building is without power. What wears, what",
+        "  keeps failing and what is due is found from the history, a minute or two after it has come: see Findings.",
         "  Trap somebody:",
         f"    {publish}",
         "  Ctrl-C stops everything; the next start goes on from here.",

@@ -18,12 +18,14 @@ class Progress(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Up to which instant (ms since 1970 UTC) each lift has been published and acknowledged.
 
     `scripts_ms` are the starts of the scripts that were not over then: their faults still have to be cleared.
+    `first_ms` is when the script was started for the first time (None: never): from then on the worn lift counts.
     """
 
     seed: int
     lifts: int
     until_ms: dict[str, Ms]
     scripts_ms: list[Ms] = []
+    first_ms: Ms | None = None
 
 
 def load(path: Path, seed: int, lifts: int) -> Progress | None:

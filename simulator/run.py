@@ -16,7 +16,7 @@ from simulator.life import Life
 from simulator.pace import Pace
 from simulator.publisher import Publisher, Say
 from simulator.resume import Progress
-from simulator.script import DEMO_MS, scripted
+from simulator.script import DEMO_MS, WORN_HISTORY_DAYS, scripted, worn_life, worn_lift
 from simulator.transport import CLEAN, Roughness, SentLog
 
 POLL_S = 0.05
@@ -69,15 +69,19 @@ class Simulation:
         until_ms = {} if progress is None else progress.until_ms
         self._scripts_ms = _open_scripts(progress, self._live_ms if plan.script else None)
         extra = _extra(fleet, self._scripts_ms)
-        oldest_ms = self._live_ms - plan.history_ms
+        self._first_ms = _first_ms(progress, self._live_ms if plan.script and plan.history_ms else None)
+        lives = {**plan.lives, **_worn(fleet, self._first_ms)}
+        oldest_ms = {spec.lift_id: self._live_ms - plan.history_ms for spec in fleet}
+        if self._first_ms is not None and progress is None:
+            oldest_ms |= dict.fromkeys(_worn(fleet, self._first_ms), self._first_ms - WORN_HISTORY_DAYS * _DAY_MS)
         self._feeds = [
             LiftFeed(
                 spec,
                 publisher.connections[spec.lift_id],
                 boot,
-                max(oldest_ms, until_ms.get(spec.lift_id, oldest_ms)),
+                max(oldest_ms[spec.lift_id], until_ms.get(spec.lift_id, oldest_ms[spec.lift_id])),
                 extra.get(spec.lift_id, ()),
-                plan.lives.get(spec.lift_id),
+                lives.get(spec.lift_id),
                 plan.rough,
                 log,
             )
@@ -173,6 +177,7 @@ class Simulation:
             lifts=len(self._fleet),
             until_ms=until_ms,
             scripts_ms=[start_ms for start_ms in self._scripts_ms if start_ms + DEMO_MS >= min(until_ms.values())],
+            first_ms=self._first_ms,
         )
         resume.save(self._plan.resume_file, progress)
 
@@ -181,6 +186,16 @@ def _open_scripts(progress: Progress | None, new_ms: int | None) -> list[int]:
     """Return the starts of the scripts to play: those that a stop cut short, and the new one."""
     cut_short = [] if progress is None else list(progress.scripts_ms)
     return cut_short if new_ms is None else [*cut_short, new_ms]
+
+
+def _first_ms(progress: Progress | None, new_ms: int | None) -> int | None:
+    """Return when the worn lift of the script began to count; a fleet that went without it does not get it later."""
+    return new_ms if progress is None else progress.first_ms
+
+
+def _worn(fleet: Sequence[LiftSpec], first_ms: int | None) -> dict[str, Life]:
+    spec = worn_lift(fleet)
+    return {} if first_ms is None else {spec.lift_id: worn_life(spec, first_ms)}
 
 
 def _extra(fleet: Sequence[LiftSpec], scripts_ms: Sequence[int]) -> dict[str, list[FaultPeriod]]:

@@ -1,13 +1,21 @@
-"""Scripted things that happen some seconds after the live start, so that a demonstration shows life at once."""
+"""Scripted things that happen some seconds after the live start, so that a demonstration shows life at once.
+
+Beside them one lift wears: its doors have dragged for weeks when the demonstration begins, and it has the history that
+it takes to see that.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from enum import Enum, auto
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from simulator.faults import DOOR_CLOSING, ENTRAPMENT, POWER_CUT, FaultPeriod
+from simulator.faults import ENTRAPMENT, POWER_CUT, FaultPeriod
 from simulator.fleet import LiftSpec
+from simulator.life import Life
+from simulator.living import life_of
+from simulator.traffic import DAY_MS
+from simulator.wear import Segment, Wear
 
 
 class Cast(Enum):
@@ -30,10 +38,16 @@ class Scene(Struct, frozen=True, kw_only=True):
 
 DEMO = (
     Scene(after_s=20, lasts_s=300, code=ENTRAPMENT, cast=Cast.CALM),
-    Scene(after_s=45, lasts_s=180, code=DOOR_CLOSING, cast=Cast.TROUBLED),
+    # One that rings at once: for a door the controller has 20 min to help itself.
+    Scene(after_s=45, lasts_s=900, code="runtime-limit-exceeded", cast=Cast.TROUBLED),
     Scene(after_s=90, lasts_s=150, code=POWER_CUT, cast=Cast.BUILDING),
     Scene(after_s=120, lasts_s=600, code="call-button-stuck", cast=Cast.CALM, stops=False),
 )
+# When the demonstration begins, a door has dragged for so long, and would fail after so many days more.
+WORN_DAYS, FAILS_AFTER_DAYS = 40, 16
+# Its normal before that is known as well: a drift is measured against some weeks of it.
+WORN_HISTORY_DAYS = 75
+_WORN_MECHANISM = "door-friction-car"
 DEMO_MS = max(scene.after_s + scene.lasts_s for scene in DEMO) * 1000
 
 
@@ -44,6 +58,24 @@ def scripted(fleet: Sequence[LiftSpec], start_ms: int, scenes: Sequence[Scene] =
         for spec in _cast(fleet, scene):
             extra[spec.lift_id].append(_period(spec, scene, start_ms, number))
     return extra
+
+
+def worn_lift(fleet: Sequence[LiftSpec]) -> LiftSpec:
+    """Return the lift that wears: the first calm one."""
+    return next((spec for spec in fleet if not spec.troubled), fleet[0])
+
+
+def worn_life(spec: LiftSpec, start_ms: int) -> Life:
+    """Return the lift's own life with doors that wear, for a demonstration that began at `start_ms` for the first time.
+
+    Nobody comes for them: at the instant of the failure they are as new again.
+    """
+    since_ms = start_ms - WORN_DAYS * DAY_MS
+    lasts_days = WORN_DAYS + FAILS_AFTER_DAYS
+    dragging = Segment(since_ms, since_ms + lasts_days * DAY_MS, 0.0, 1 / lasts_days)
+    wear = Wear(mechanism=_WORN_MECHANISM, floor=None, shape=1.0, segments=(dragging,), ended_by="nobody")
+    life = life_of(spec, start_ms)
+    return structs.replace(life, wears=sorted([*life.wears, wear], key=lambda each: each.since_ms))
 
 
 def _period(spec: LiftSpec, scene: Scene, start_ms: int, number: int) -> FaultPeriod:

@@ -9,6 +9,9 @@ What happened is three lists in one: the alerts that there are, the orders that 
     0..5     told alert.raised A1 lift-stopped overspeed
     10m..11m told alert.reminded A1 lift-stopped *
     3x 1h    alert * no-contact
+    25h..26h heard alert.raised A1 lift-stopped overspeed
+
+`heard` is what arrived at a receiver that the play has (`Receiver`), when it arrived.
 
 An instant is seconds after noon, or has a unit (s, m, h, d); one alone is a window of that instant. Words may hold `*`.
 """
@@ -25,11 +28,14 @@ from msgspec import Struct, structs
 from sqlalchemy.engine import Engine
 
 from alerts import tables
+from alerts.channels import WEBHOOK, Outcome, Outgoing
+from alerts.dispatch import Dispatcher
+from alerts.subscriptions import Wanted
 from ingest.clock import to_ms
 from ingest.fleet import Lift
 from ingest.messages import Message
 from ingest.telemetry_store import MemoryTelemetryStore
-from tests.unit.alerts.parts import NOON, at
+from tests.unit.alerts.parts import NOON, RULES, at
 from tests.unit.api.parts import World, world_on
 
 _LONG_AGO = at(-86_400)
@@ -64,6 +70,23 @@ class Expectation(Struct, frozen=True):
         return f"{self.since_s:g}..{self.until_s:g} {self.words}"
 
 
+class Receiver:
+    """A receiver of webhooks that answers nothing while it is away; what it hears it writes down."""
+
+    def __init__(self, *, away: tuple[float, float]) -> None:
+        """Be away between two instants, in seconds after noon."""
+        self._away = away
+        self.heard: list[tuple[float, Outgoing]] = []
+
+    def send(self, outgoing: Outgoing, now: datetime) -> Outcome:
+        """See `alerts.channels.Channel.send`."""
+        now_s = (now - NOON).total_seconds()
+        if self._away[0] <= now_s < self._away[1]:
+            return Outcome(error="refused")
+        self.heard.append((now_s, outgoing))
+        return Outcome(status=204)
+
+
 class Play:
     """Takes what shall happen at which second after noon, lets it happen, and compares."""
 
@@ -79,12 +102,20 @@ class Play:
         self._turn = 0
         self._now_s = 0.0
         self._watched_s = -every_s
+        self._receivers: list[Receiver] = []
         self._worlds = [self._open() for _ in range(desks)]
         known = [Lift(lift_id=lift) if isinstance(lift, str) else lift for lift in lifts]
         self.world.service.register.register(known, NOON)
         self.watchers: list[Callable[[World, datetime], object]] = [
             lambda world, now: world.service.desk.watch(now, _LONG_AGO)
         ]
+
+    def tell(self, receiver: Receiver, *topics: str) -> None:
+        """Let a receiver be told of `topics` by webhook, by a dispatcher beside the watch."""
+        wanted = Wanted(channel=WEBHOOK, name="CMMS", target="https://cmms.example/", topics=list(topics))
+        self.world.service.notifying.subscriptions.add(wanted, NOON)
+        self._receivers.append(receiver)
+        self.watchers.append(lambda world, _: Dispatcher(self._engine, RULES, {WEBHOOK: receiver}, world.clock).work())
 
     @property
     def world(self) -> World:
@@ -146,6 +177,10 @@ class Play:
             alert, order = alerts.get(row.alert_id), orders.get(row.work_order_id)
             about = _words_of(alert) if alert else (order.kind, order.cause) if order else ()
             happened.append(_happening(row.at, "told", row.topic, row.lift_id, *about))
+        for at_s, outgoing in (each for receiver in self._receivers for each in receiver.heard):
+            alert, order = alerts.get(outgoing.data["alert_id"]), orders.get(outgoing.data["work_order_id"])
+            about = _words_of(alert) if alert else (order.kind, order.cause) if order else ()
+            happened.append(Happening(at_s, " ".join(("heard", outgoing.topic, outgoing.lift_id, *about))))
         return sorted(happened, key=lambda happening: happening.at_s)
 
     def expect(self, script: str, *, ignoring: Sequence[str] = ()) -> None:

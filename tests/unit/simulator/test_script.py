@@ -4,7 +4,9 @@ from ingest.clock import to_ms
 from ingest.faults import CANONICAL
 from simulator.faults import ENTRAPMENT
 from simulator.fleet import make_fleet
-from simulator.script import DEMO, DEMO_MS, scripted
+from simulator.living import life_of
+from simulator.script import DEMO, DEMO_MS, WORN_DAYS, WORN_HISTORY_DAYS, scripted, worn_life, worn_lift
+from simulator.traffic import DAY_MS
 
 FLEET = make_fleet(7, 30)
 START_MS = to_ms(datetime(2026, 3, 2, 8, tzinfo=UTC))
@@ -27,15 +29,27 @@ def test_the_script_uses_canonical_codes_and_ends_when_it_says() -> None:
     assert len({period.fault_id for period in periods}) == len(periods)
 
 
-def test_a_door_fails_on_a_troubled_lift_and_a_whole_building_is_without_power() -> None:
+def test_a_troubled_lift_stops_in_a_way_that_rings_at_once_and_a_whole_building_is_without_power() -> None:
     extra = scripted(FLEET, START_MS)
     of_code = {
         code: {lift_id for lift_id, periods in extra.items() if any(period.code == code for period in periods)}
-        for code in ("door-closing-fault", "power-supply-fault")
+        for code in ("runtime-limit-exceeded", "power-supply-fault")
     }
-    assert of_code["door-closing-fault"] <= {spec.lift_id for spec in FLEET if spec.troubled}
+    assert of_code["runtime-limit-exceeded"] <= {spec.lift_id for spec in FLEET if spec.troubled}
     last_site = FLEET[-1].site_id
     assert of_code["power-supply-fault"] == {spec.lift_id for spec in FLEET if spec.site_id == last_site}
+
+
+def test_a_calm_lift_has_worn_for_weeks_when_the_script_begins_and_its_own_life_stays_as_it_was() -> None:
+    spec = worn_lift(FLEET)
+    own = list(life_of(spec, START_MS).wears)
+    life = worn_life(spec, START_MS)
+    (wear,) = [each for each in life.wears if each not in own]
+    assert not spec.troubled
+    assert wear.severity_at(START_MS - (WORN_DAYS + 1) * DAY_MS) == 0
+    assert 0.6 < wear.severity_at(START_MS) < 0.8
+    assert life_of(spec, START_MS).wears == own
+    assert WORN_HISTORY_DAYS - WORN_DAYS >= 30, "a month of what was normal"
 
 
 def test_two_plays_of_the_script_are_two_sets_of_faults() -> None:
