@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 
 import sqlalchemy as sa
+from msgspec import structs
 from sqlalchemy.engine import Connection
 
 from alerts import case_entries, order_entries, tables
@@ -15,7 +16,7 @@ from alerts.lock_order import go_alone
 from alerts.rules import RuleBook
 from alerts.technician_register import crew_of, is_kept
 from alerts.technicians import lacking_in
-from alerts.work_orders import WorkOrder, moved
+from alerts.work_orders import UNDONE_STATES, WorkOrder, moved
 
 # A stage that a person sets moves the rescue order along; work that is done is said at the order itself.
 _ORDER_TO = {Stage.DISPATCHED: "assigned", Stage.EN_ROUTE: "en-route", Stage.ARRIVED: "on-site"}
@@ -97,7 +98,7 @@ class CaseDesk:
                 raise _unknown(case_id)
             require_legal(case, stage, note=note, nobody_trapped=nobody_trapped)
             if people:
-                case_entries.change_case(connection, case_id, people=with_people(case.people, people))
+                case = _named(connection, case, people)
             if stage is Stage.CLOSED:
                 outcome = Outcome.NOBODY_TRAPPED if nobody_trapped else Outcome.RELEASED
                 close_case(connection, case, outcome, now, by, note)
@@ -119,10 +120,18 @@ class CaseDesk:
             if case.closed_at is not None:
                 message = "the case is closed"
                 raise IllegalTransitionError(message)
-            known = with_people(case.people, people)
-            case_entries.change_case(connection, case_id, people=known)
-            case_entries.tell_case(connection, "people", case, now, by=by, people=known)
+            case = _named(connection, case, people)
+            case_entries.tell_case(connection, "people", case, now, by=by, people=case.people)
+            self._name_in_order(connection, case, by, now)
         return self.case(case_id)
+
+    def _name_in_order(self, connection: Connection, case: EntrapmentCase, by: str, now: datetime) -> None:
+        """Let the rescue order name who goes, where somebody has been sent already."""
+        order = None if case.work_order_id is None else order_entries.lock_order(connection, case.work_order_id)
+        people = ", ".join(case.people)
+        if order is not None and order.state in UNDONE_STATES and order.assigned_to not in {None, people}:
+            order_entries.change_order(connection, order.id, assigned_to=people)
+            order_entries.note_order(connection, order.id, now, by, "named", people)
 
     def _go_on(
         self, connection: Connection, case: EntrapmentCase, stage: Stage, now: datetime, by: str, note: str | None
@@ -145,6 +154,12 @@ def _moved(order: WorkOrder, to: str, now: datetime, note: str | None, assigned_
         return moved(order, to, now, note=note, assigned_to=assigned_to if to == "assigned" else None)
     except IllegalTransitionError:
         return None
+
+
+def _named(connection: Connection, case: EntrapmentCase, people: Sequence[str]) -> EntrapmentCase:
+    known = with_people(case.people, people)
+    case_entries.change_case(connection, case.id, people=known)
+    return structs.replace(case, people=known)
 
 
 def _unknown(case_id: int) -> UnknownCaseError:

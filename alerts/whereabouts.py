@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 from alerts import case_entries, tables
 from alerts.alert import AlertKind, open_key_of
 from alerts.alert_entries import NewAlert
-from alerts.entrapment import judge
+from alerts.entrapment import Certainty, judge
 from alerts.rescue_aid import OUTSIDE, Facts, zone_of
 from alerts.rules import Rule, RuleBook
 from ingest.fleet_register import place_of
@@ -97,9 +97,13 @@ def with_whereabouts(connection: Connection, rules: RuleBook, new: NewAlert, fac
     if new.kind == AlertKind.ENTRAPMENT:
         where = where_words(connection, new.lift_id, facts)
         return structs.replace(new, message=new.rule.words(lift_id=new.lift_id, code=new.code, where=where))
-    signs = case_entries.signs_of(connection, new.lift_id)
-    if judge(signs, case_entries.closed_at_of(connection, new.lift_id)) is None:
+    certainty = judge(
+        case_entries.signs_of(connection, new.lift_id), case_entries.closed_at_of(connection, new.lift_id)
+    )
+    if certainty is None or certainty is Certainty.REPORTED:
         where = place_words(connection, new.lift_id)
+        if certainty is not None:  # the controller has said already that people are trapped
+            where = where_words(connection, new.lift_id, facts)
         return structs.replace(new, message=new.rule.words(lift_id=new.lift_id, where=where))
     facts = standing_outside(facts)
     words = suspicion_words(connection, rules, new.lift_id, facts, "alarm button pressed")

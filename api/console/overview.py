@@ -7,9 +7,11 @@ from typing import Generic, TypeVar
 from msgspec import Struct, structs
 
 from alerts.alert import Alert, AlertKind, Suppression
+from alerts.entrapment import EntrapmentCase
 from alerts.floods import Group
 from alerts.journal import OPEN, Contact
 from alerts.quiet_desk import SilenceCounts
+from alerts.rescue_aid import RescueAid, aid_of
 from alerts.work_orders import UNDONE_STATES, WorkOrder
 from analytics.findings import Finding
 from api.routes.lifts import views_of
@@ -22,6 +24,7 @@ from ingest.wire import Reason
 
 ROWS_MAX = 100
 GROUPS_SHOWN = 20
+CASES_SHOWN = 20
 PRIORITIES = (1, 2, 3, 4)
 QUARANTINE_WINDOW = timedelta(hours=24)
 COUNTED_MAX = 1_000
@@ -49,6 +52,13 @@ class Waiting(Struct, frozen=True, kw_only=True):
     strangers_alarms: str
 
 
+class OpenCase(Struct, frozen=True):
+    """A rescue that no person has closed yet, and the first steps of its aid."""
+
+    case: EntrapmentCase
+    aid: RescueAid
+
+
 class Overview(Struct, frozen=True, kw_only=True):
     """Everything on the page, as of `now`; `order_of` finds the work order of an alert by the order's id."""
 
@@ -68,6 +78,7 @@ class Overview(Struct, frozen=True, kw_only=True):
     quarantine: Waiting
     silent: SilenceCounts
     groups: Sequence[Group]
+    cases: Sequence[OpenCase]
 
 
 def overview_of(service: Service) -> Overview:
@@ -101,6 +112,7 @@ def overview_of(service: Service) -> Overview:
         telemetry_available=all(lift.telemetry == "available" for lift in shown),
         quarantine=_waiting(service),
         silent=silent,
+        cases=[OpenCase(case, aid_of(case.facts)) for case in service.cases.cases(limit=CASES_SHOWN, is_open=True)],
         groups=service.quiet_desk.groups()[:GROUPS_SHOWN] if silent.flood else [],
     )
 

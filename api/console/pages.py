@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from msgspec import Struct
 
+from alerts.entrapment import EntrapmentCase, Stage
 from alerts.kpi_desk import TooManyAlertsError
 from alerts.work_orders import WorkOrder
 from api.console.kpis import By, kpi_page, span_words
@@ -44,6 +45,24 @@ def arrival_clock(order: WorkOrder, now: datetime) -> ArrivalClock:
     return ArrivalClock(f"{by}, {int(minutes)} min left", late=False)
 
 
+def rescue_clocks(case: EntrapmentCase, now: datetime) -> ArrivalClock:
+    """Return what of a rescue waits for whom, in words."""
+    is_there = any(case.at(stage) for stage in (Stage.ARRIVED, Stage.RELEASED))
+    if case.reported_free_at is not None or case.at(Stage.RELEASED):
+        since = (
+            ""
+            if case.reported_free_at is None
+            else f"the lift said at {clock_time(case.reported_free_at, now)}: over; "
+        )
+        return ArrivalClock(f"{since}a person has still to say that everybody is out, and to close it", late=False)
+    if case.stage is Stage.RECEIVED:
+        late = now > case.answer_by
+        return ArrivalClock(f"answer by {clock_time(case.answer_by, now)}: nobody has spoken to the car", late=late)
+    if is_there:
+        return ArrivalClock("on site", late=False)
+    return ArrivalClock(f"on site by {clock_time(case.arrive_by, now)}", late=now > case.arrive_by)
+
+
 def clock_time(instant: datetime | None, now: datetime) -> str:
     """Return an instant as people read it: the time alone for today, the day with it otherwise."""
     if instant is None:
@@ -65,6 +84,7 @@ def _templates() -> jinja2.Environment:
         clock_time=clock_time,
         priority_words=PRIORITY_WORDS,
         reload_s=RELOAD_S,
+        rescue_clocks=rescue_clocks,
         span_words=span_words,
     )
     return environment

@@ -10,6 +10,7 @@ from ingest.fleet import Lift
 from ingest.messages import Kind, Message, State
 from tests.acceptance.desk_play import Play
 from tests.unit.alerts.parts import alarm, at, fault, message
+from tests.unit.api.parts import World
 
 ALERTS_AND_ORDERS = ["told alert.*", "told work-order.*"]
 
@@ -24,6 +25,12 @@ def only_case(play: Play) -> EntrapmentCase:
     return case
 
 
+def expect_assigned(world: World, names: str) -> None:
+    order = world.service.journal.work_order(1)
+    assert order is not None
+    assert order.assigned_to == names
+
+
 @pytest.mark.parametrize("desks", [1, 2])
 def test_the_controllers_own_word_goes_through_all_stages_by_the_steps_of_the_order(
     sqlite_engine: Engine, desks: int
@@ -32,7 +39,8 @@ def test_the_controllers_own_word_goes_through_all_stages_by_the_steps_of_the_or
     play.push(0, fault("entrapment", floor=3, in_door_zone=False, passengers=True))
     play.push(15, alarm("button"))
     play.push(40, alarm("answered"))
-    play.post(120, "work-orders/1/transitions", by="Olga", to="assigned", assigned_to="Ines, Juan")
+    play.post(120, "cases/1/stages", by="Olga", stage="dispatched", people=["Ines", "Juan"])
+    play.do(121, lambda world: expect_assigned(world, "Ines, Juan"))
     play.post(180, "work-orders/1/transitions", by="Ines", to="en-route")
     play.post(900, "work-orders/1/transitions", by="Ines", to="on-site")
     play.push(1_200, fault("entrapment", "cleared"), alarm("end"))
@@ -235,6 +243,9 @@ def test_sending_people_to_a_suspicion_opens_the_rescue_and_one_person_is_a_warn
     play.post(90, "cases/1/people", by="Olga", people=["Juan"])
     play.run(100)
     assert play.world.client.get("/api/v1/cases/1").json()["warnings"] == []
+    order = play.world.service.journal.work_order(1)
+    assert order is not None
+    assert order.assigned_to == "Ines, Juan"
 
 
 @pytest.mark.parametrize("restarts", [False, True])

@@ -89,6 +89,24 @@ def test_an_entrapment_is_told_with_its_order_and_its_clock(world: World) -> Non
     assert "at once" in text
 
 
+def test_a_case_stands_on_the_page_until_a_person_has_closed_it(world: World) -> None:
+    world.trap("L1")
+    text = page_of(world.client).text
+    assert "People in a car" in text
+    assert "answer by 12:05: nobody has spoken to the car" in text
+    assert "at or near floor 3, zone not told" in text
+    assert "two are asked for" in text
+    world.client.post("/api/v1/cases/1/stages", by="Olga", stage="dispatched", people=["Ines", "Juan"])
+    assert "on site by 12:30" in page_of(world.client).text
+    world.say("L1", Kind.FAULT, Fault(code="entrapment", phase="cleared"), at_s=60)
+    text = page_of(world.client).text
+    assert "No active alarms." in text
+    assert "the lift said at 12:01: over; a person has still to say that everybody is out" in text
+    world.client.post("/api/v1/cases/1/stages", by="Ines", stage="released")
+    world.client.post("/api/v1/cases/1/stages", by="Olga", stage="closed")
+    assert "People in a car" not in page_of(world.client).text
+
+
 def test_an_order_that_is_late_says_by_how_much(world: World) -> None:
     world.trap()
     world.clock.advance(timedelta(minutes=33, seconds=30))
@@ -133,7 +151,7 @@ def test_what_a_lift_or_a_person_says_is_escaped(world: World) -> None:
     world.service.findings.replace([finding], NOON)
     html = world.client.get("/").text
     assert "<script" not in html
-    assert html.count("&lt;script&gt;") == 4
+    assert html.count("&lt;script&gt;") == 7
 
 
 def test_what_a_site_is_called_is_escaped_on_every_page(world: World) -> None:
