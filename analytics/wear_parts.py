@@ -27,6 +27,7 @@ _LANDINGS_MIN = 3
 _ALONE_MAX = 2
 _NOW_DAYS, _NORMAL_DAYS, _KNOWN_MIN = 14, 60, 5
 _DOORS, _ERROR = "door", "error_mm"
+_FOLLOWS_LANDING = ("error_spread_mm", "relevelled_per_100")
 # What goes with another part's drift and is no finding of its own then.
 _GOES_WITH = {"motor": "machine-room"}
 
@@ -169,8 +170,13 @@ def _levels(name: str, hits: Sequence[Hit], landings: Landings) -> list[Part]:
     floors = _alone(errors, landings)
     if floors:
         vanes = [
-            Part(LANDING_VANE, floor, [hit for hit in errors if hit.key.floor == floor] or errors) for floor in floors
+            Part(LANDING_VANE, floor, [hit for hit in errors if hit.key.floor == floor] or list(errors))
+            for floor in floors
         ]
+        # One landing that moves makes all stops together spread, and be re-levelled: that is no part of its own.
+        follows = [hit for hit in rest if hit.key.channel in _FOLLOWS_LANDING]
+        vanes[0].hits.extend(follows)
+        rest = [hit for hit in rest if hit.key.channel not in _FOLLOWS_LANDING]
         return vanes + (_whole(name, rest, landings) if rest else [])
     leading = max(errors, key=lambda hit: (hit.key.floor is None, hit.drift.score))
     other = landings.other_direction(leading)

@@ -38,6 +38,7 @@ def main() -> None:
     blocks = [fleet.block(number) for number in range(options.blocks)]
     print("| distance, spreads | lift-years | by channel | a lift-year and channel |")
     print("|--:|--:|---|--:|")
+    usual = anomaly.DISTANCE
     for distance in (4.0, 5.0, 6.0, 8.0):
         anomaly.DISTANCE = distance
         count: Counter[str] = Counter()
@@ -56,10 +57,11 @@ def main() -> None:
                 known = DailySeries(keys, block.first_day, block.values[kept, :day], block.counts[kept, :day])
                 found = anomaly.anomaly_findings(known, at)
                 count.update(str(each.channel) for each in found if each.lift_id in quiet)
-        years = watched / 365
+        years = max(watched, 1) / 365
         most = ", ".join(f"{channel} {number}" for channel, number in count.most_common(4)) or "none"
         rate = count.total() / years / len(anomaly.ANOMALY_CHANNELS)
         print(f"| {distance:.0f} | {years:.0f} | {most} | {rate:.4f} |", flush=True)
+    anomaly.DISTANCE = usual
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ Simulated: 400 fleets of 200 lifts for each row, 4 breakdowns a lift and year (f
 monthly origins by what came in the 90 days after each.
 """
 
-import sys
+import argparse
 from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
@@ -55,19 +55,19 @@ def fleet_of(owner: Ints, day: Floats) -> FleetFailures:
     )
 
 
-def simulated() -> Iterator[Row]:
+def simulated(fleets: int = FLEETS) -> Iterator[Row]:
     """Yield what is found of fleets whose truth is known."""
     rng = np.random.default_rng(20_260_101)
     alike = np.full(LIFTS_A_FLEET, BY_YEAR)
     bad = alike * np.where(np.arange(LIFTS_A_FLEET) < LIFTS_A_FLEET // 20, 5.0, 1.0)
-    mixed = BY_YEAR * rng.gamma(2.0, 0.5, (FLEETS, LIFTS_A_FLEET))
-    yield _often(rng, "often failing: all lifts alike", [alike] * FLEETS)
-    yield _often(rng, "often failing: all alike, breakdowns in pairs", [alike] * FLEETS, pairs=True)
+    mixed = BY_YEAR * rng.gamma(2.0, 0.5, (fleets, LIFTS_A_FLEET))
+    yield _often(rng, "often failing: all lifts alike", [alike] * fleets)
+    yield _often(rng, "often failing: all alike, breakdowns in pairs", [alike] * fleets, pairs=True)
     yield _often(rng, "often failing: rates differ (gamma, shape 2)", list(mixed))
-    yield _often(rng, "often failing: five times worse is one lift in twenty", [bad] * FLEETS)
-    yield _worse(rng, "worsening: no trend", grow=1.0, share=0.0)
-    yield _worse(rng, "worsening: no trend, breakdowns in pairs", grow=1.0, share=0.0, pairs=True)
-    yield _worse(rng, "worsening: one lift in twenty goes from 4 to 24 a year", grow=6.0, share=0.05)
+    yield _often(rng, "often failing: five times worse is one lift in twenty", [bad] * fleets)
+    yield _worse(rng, "worsening: no trend", fleets, grow=1.0, share=0.0)
+    yield _worse(rng, "worsening: no trend, breakdowns in pairs", fleets, grow=1.0, share=0.0, pairs=True)
+    yield _worse(rng, "worsening: one lift in twenty goes from 4 to 24 a year", fleets, grow=6.0, share=0.05)
 
 
 def _often(rng: np.random.Generator, what: str, rates: list[Floats], *, pairs: bool = False) -> Row:
@@ -79,18 +79,18 @@ def _often(rng: np.random.Generator, what: str, rates: list[Floats], *, pairs: b
     return Row(what, fleets / len(rates), found / len(rates), wrong / len(rates))
 
 
-def _worse(rng: np.random.Generator, what: str, *, grow: float, share: float, pairs: bool = False) -> Row:
-    fleets = found = wrong = 0
+def _worse(rng: np.random.Generator, what: str, fleets: int, *, grow: float, share: float, pairs: bool = False) -> Row:
+    with_wrong = found = wrong = 0
     worse = int(share * LIFTS_A_FLEET)
-    for _ in range(FLEETS):
+    for _ in range(fleets):
         by_year = BY_YEAR * np.where(np.arange(LIFTS_A_FLEET) < worse, grow, 2.0)
         fleet = _drawn(rng, by_year, pairs=pairs)
         grown = (1 + (grow - 1) * fleet.day / DAYS) / grow
         keep = (fleet.owner >= worse) | (rng.uniform(size=fleet.owner.size) < grown)
         told = {int(each.lift_id) for each in worsening(fleet_of(fleet.owner[keep], fleet.day[keep]), UNTIL)}
         false = sum(lift >= worse for lift in told)
-        fleets, found, wrong = fleets + bool(false), found + len(told), wrong + false
-    return Row(what, fleets / FLEETS, found / FLEETS, wrong / FLEETS)
+        with_wrong, found, wrong = with_wrong + bool(false), found + len(told), wrong + false
+    return Row(what, with_wrong / fleets, found / fleets, wrong / fleets)
 
 
 def _drawn(rng: np.random.Generator, by_year: Floats, *, pairs: bool) -> FleetFailures:
@@ -157,12 +157,16 @@ def _observed(lift: Lift) -> Observed:
 
 def main() -> None:
     """Print the table, and the lines of a history where one is given."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("history", type=Path, nargs="*", help="folders of histories")
+    parser.add_argument("--fleets", type=int, default=FLEETS)
+    options = parser.parse_args()
     print("| simulated fleets of 200 lifts | found in a fleet | of them wrong | fleets with any wrong one |")
     print("|---|---|---|---|")
-    for row in simulated():
+    for row in simulated(options.fleets):
         print(f"| {row.what} | {row.found:.2f} | {row.wrong:.3f} | {row.fleets_with_wrong:.1%} |")
-    for folder in sys.argv[1:]:
-        for line in of_history(Path(folder)):
+    for folder in options.history:
+        for line in of_history(folder):
             print(line)
 
 

@@ -162,7 +162,7 @@ def _say(name: str, leads: Sequence[float | None]) -> None:
     known = [days for days in leads if days is not None]
     early = sum(days >= AHEAD.days for days in known)
     quarters = " | ".join(f"{days:.0f}" for days in np.quantile(known or [0.0], (0.25, 0.5, 0.75)))
-    print(f"| {name} | {len(leads)} | {100 * early / len(leads):.0f} % | {quarters} |")
+    print(f"| {name} | {len(leads)} | {100 * early / max(len(leads), 1):.0f} % | {quarters} |")
 
 
 def _say_alerts(fleet: SimulatedFleet, alerts: Sequence[Told], lift_ids: set[str]) -> None:

@@ -12,7 +12,7 @@ from msgspec import structs
 
 from alerts.alert import Alert
 from alerts.work_orders import WorkOrder
-from analytics.findings import Finding
+from analytics.findings import Finding, FindingKind
 from api.composition import open_parts
 from api.settings import Settings
 from ingest.clock import ManualClock, from_ms, to_ms
@@ -29,12 +29,18 @@ from simulator.truth import Truth
 SCENARIOS = Path(__file__).parent / "scenarios"
 LAST_WILL = encode(State(connected=False))
 DAY_MS = 86_400_000
+CLOSELY = timedelta(minutes=30)
 
 
 class Centre:
-    """Plays a scenario to its end, and can be asked what the service and what the truth says of it."""
+    """Plays a scenario to its end, and can be asked what the service and what the truth says of it.
 
-    def __init__(self, name: str, folder: Path, *, every: timedelta = timedelta(minutes=30)) -> None:
+    The service looks `every` so often at what has come; on the day `closely` it does every half hour, at least.
+    """
+
+    def __init__(
+        self, name: str, folder: Path, *, every: timedelta = timedelta(minutes=30), closely: int | None = None
+    ) -> None:
         self.scenario: Scenario = load_scenario(SCENARIOS / f"{name}.yaml")
         self.fleet = self.scenario.fleet()
         self.start = from_ms(self.scenario.start_ms)
@@ -48,7 +54,7 @@ class Centre:
         ]
         self._parts.register.register(known, self.start)
         self._intake = Intake(self._parts.profiles, self._parts.settings.intake_limits)
-        self._every = every
+        self._every, self._closely = every, closely
         self._truth_folder = folder / "truth"
         self._truth = Truth(self._truth_folder, folder / "data")
         self._play()
@@ -66,6 +72,11 @@ class Centre:
     def orders(self, **wanted: Any) -> list[WorkOrder]:
         """The orders, oldest first."""
         return self._parts.journal.work_orders(limit=10_000, **wanted)[::-1]
+
+    def drifts(self, day: float) -> list[Finding]:
+        """Which parts the service finds to be wearing, from what it has in store of the days before."""
+        self._parts.daily.catch_up(self.at(day))
+        return [finding for finding in self._parts.assessment.assess(self.at(day)) if finding.kind is FindingKind.DRIFT]
 
     def said(self, lift_id: str, kind: Kind, since_day: float, until_day: float) -> list[Any]:
         """What the store holds of a lift."""
@@ -95,7 +106,7 @@ class Centre:
             *(self._sent(spec) for spec in self.fleet), key=lambda each: each[2].due_ms
         ):
             now = from_ms(sent.due_ms)
-            if now - self._clock.now() >= self._every:
+            if now - self._clock.now() >= self._step(now):
                 self._take(batch)
                 batch = []
                 self._clock.advance(now - self._clock.now())
@@ -107,6 +118,9 @@ class Centre:
         self._take(batch)
         self._assess(from_ms(until_ms))
         self._truth.close()
+
+    def _step(self, now: datetime) -> timedelta:
+        return min(self._every, CLOSELY) if (now - self.start).days == self._closely else self._every
 
     def _sent(self, spec: LiftSpec) -> Iterator[tuple[LiftSpec, Line, Sent]]:
         life = self._lives[spec.lift_id]
@@ -132,6 +146,7 @@ class Centre:
             self.refused.update(item.reason.value for item in taken.quarantined)
         self._parts.desk.observe(accepted)
         self._parts.store.write(accepted)
+        self._parts.stale_days.note(accepted)
 
     def _profile_of(self, lift_id: str) -> str | UnknownLift | None:
         return None if any(spec.lift_id == lift_id for spec in self.fleet) else UNKNOWN_LIFT
