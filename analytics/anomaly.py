@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import numpy as np
 from msgspec import Struct
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from analytics.baseline import Floats, median_known
@@ -86,20 +87,22 @@ def anomaly_findings(series: DailySeries, as_of: datetime) -> list[Finding]:
 def _odd(values: Floats, channel: str, direction: str | None) -> list[tuple[int, _Odd]]:
     """Return the rows that became odd within the last week (values (series, days)), and how."""
     days, (scale_min, _) = values.shape[1], ANOMALY_CHANNELS[channel]
+    first = max(days - _STANDS_DAYS - 1, _OWN_DAYS + _LAST_DAYS)
+    if first >= days:
+        return []
     values = _without_weekdays(values) if channel == "trips" else values
+    own, normal = _own_distances(values[:, first + 1 - _OWN_DAYS - _LAST_DAYS :], scale_min)
+    peers = _from_peers(own.reshape(len(own), -1)).reshape(own.shape)
+    is_odd = _is_far(own) & _is_far(peers) & (np.sign(own) == np.sign(peers))
+    now = is_odd.sum(axis=2) >= _ODD_DAYS_MIN
+    is_new = now & ~np.column_stack([np.zeros(len(now), dtype=np.bool_), now[:, :-1]])
+    is_new[:, : max(days - _STANDS_DAYS - first, 0)] = False
     found: list[tuple[int, _Odd]] = []
-    was = np.zeros(len(values), dtype=np.bool_)
-    for day in range(max(days - _STANDS_DAYS - 1, _OWN_DAYS + _LAST_DAYS), days):
-        own, normal = _own_distance(values[:, : day + 1], scale_min)
-        peers = _from_peers(own)
-        is_odd = _is_far(own) & _is_far(peers) & (np.sign(own) == np.sign(peers))
-        now = is_odd.sum(axis=1) >= _ODD_DAYS_MIN
-        for row in np.flatnonzero(now & ~was) if day >= days - _STANDS_DAYS else ():
-            last = int(np.flatnonzero(is_odd[row])[-1])
-            value = float(values[row, day + 1 - _LAST_DAYS + last])
-            distances = float(own[row, last]), float(peers[row, last])
-            found.append((int(row), _Odd(channel, direction, day, value, float(normal[row]), *distances)))
-        was = now
+    for place, row in np.argwhere(is_new.T).tolist():
+        day, last = first + place, int(np.flatnonzero(is_odd[row, place])[-1])
+        value = float(values[row, day + 1 - _LAST_DAYS + last])
+        distances = float(own[row, place, last]), float(peers[row, place, last])
+        found.append((row, _Odd(channel, direction, day, value, float(normal[row, place]), *distances)))
     return found
 
 
@@ -127,15 +130,20 @@ def _is_far(distance: Floats) -> Flags:
     return np.asarray(np.abs(np.nan_to_num(distance)) > DISTANCE)
 
 
-def _own_distance(values: Floats, scale_min: float) -> tuple[Floats, Floats]:
-    """Return how many spreads each of the last days is from the series' own normal before them, and that normal."""
-    before = values[:, -_OWN_DAYS - _LAST_DAYS : -_LAST_DAYS]
-    is_known = np.isfinite(before).sum(axis=1) >= _OWN_KNOWN_MIN
-    filled = np.where(is_known[:, None], before, 0.0)
+def _own_distances(values: Floats, scale_min: float) -> tuple[Floats, Floats]:
+    """Return how many spreads the days are from the series' own normal before them, and that normal.
+
+    For each day of which enough days before are there: that day and the ones just before it (series, days, last days).
+    """
+    seen = sliding_window_view(values, _OWN_DAYS + _LAST_DAYS, axis=1)
+    before, last = seen[..., :_OWN_DAYS], seen[..., _OWN_DAYS:]
+    is_known = np.isfinite(before).sum(axis=2) >= _OWN_KNOWN_MIN
+    filled = np.where(is_known[..., None], before, 0.0).reshape(-1, _OWN_DAYS)
     normal = median_known(filled)
-    spread = _MAD_TO_SIGMA * median_known(np.abs(filled - normal[:, None]))
-    distance = (values[:, -_LAST_DAYS:] - normal[:, None]) / np.maximum(spread, scale_min)[:, None]
-    return np.where(is_known[:, None], distance, np.nan), normal
+    spread = (_MAD_TO_SIGMA * median_known(np.abs(filled - normal[:, None]))).reshape(is_known.shape)
+    normal = normal.reshape(is_known.shape)
+    distance = (last - normal[..., None]) / np.maximum(spread, scale_min)[..., None]
+    return np.where(is_known[..., None], distance, np.nan), normal
 
 
 def _finding(lift_id: str, odd_ones: list[_Odd], first_day: date, as_of: datetime) -> Finding:

@@ -1,4 +1,8 @@
-"""The daily values of what is marked in the feature book, computed from the telemetry store: a little at a time."""
+"""The daily values of what is marked in the feature book, computed from the telemetry store: a little at a time.
+
+The newest days come first: the last week of every lift, then lift by lift what a judgement rests on, then the rest. So
+a night's work does not wait for a history of years that was imported.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
@@ -12,6 +16,8 @@ from ingest.telemetry_store import StoreUnavailableError, TelemetryStore
 # Marks that are looked up at once, days of one lift that are read at once, days that are kept in one transaction.
 MARKS_AT_A_TIME = 2_000
 DAYS_READ = 7
+# A lift is judged once so many of its last days are computed; what is older adds to that later.
+JUDGED_DAYS = 98
 DAYS_KEPT_AT_ONCE = 100
 # Enough to see what is wrong; a mistake of ours may be met in every day of a fleet.
 _WRONG_KEPT = 10
@@ -29,19 +35,38 @@ def catch_up(
         ExceptionGroup: days could not be computed; told at the end, once the others are.
     """
     wrong: list[Exception] = []
-    last: Mark | None = None
+    day: int | None = until_day
     is_in_time = True
-    while is_in_time and (marks := book.stale(until_day, limit=MARKS_AT_A_TIME, after=last)):
-        for some in _portions(marks):
-            book.keep(*_computed_all(store, some, wrong))
-            is_in_time = has_time()
-            if not is_in_time:
-                break
-        last = marks[-1]
+    while is_in_time and day is not None and (day := book.newest_stale(day)) is not None:
+        since_day = _since(day, until_day)
+        is_in_time = _caught_up(book, store, range(since_day, day + 1), wrong, has_time)
+        day = since_day - 1
     if wrong:
         message = "days that cannot be computed"
         raise ExceptionGroup(message, wrong)
-    return not book.is_stale(until_day)
+    return book.newest_stale(until_day) is None
+
+
+def _since(day: int, until_day: int) -> int:
+    """Return the first of the days that are computed together with `day`, lift by lift."""
+    for days in (DAYS_READ, JUDGED_DAYS):
+        if day > until_day - days:
+            return until_day - days + 1
+    return day - JUDGED_DAYS + 1
+
+
+def _caught_up(
+    book: FeatureBook, store: TelemetryStore, days: range, wrong: list[Exception], has_time: Callable[[], bool]
+) -> bool:
+    """Compute what is marked of some days while there is time; return whether there is any left."""
+    last: Mark | None = None
+    while marks := book.stale(days[-1], since_day=days[0], limit=MARKS_AT_A_TIME, after=last):
+        for some in _portions(marks):
+            book.keep(*_computed_all(store, some, wrong))
+            if not has_time():
+                return False
+        last = marks[-1]
+    return True
 
 
 def _portions(marks: Sequence[Mark]) -> Iterator[list[list[Mark]]]:

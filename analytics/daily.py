@@ -14,7 +14,7 @@ from zlib import crc32
 
 from msgspec import Struct, structs
 
-from analytics.catching_up import catch_up
+from analytics.catching_up import JUDGED_DAYS, catch_up
 from analytics.daily_series import day_of, series_of
 from analytics.feature_book import FeatureBook
 from analytics.findings import Finding
@@ -36,7 +36,8 @@ BLOCKS_REMEMBERED = 2_500
 # What was found before stands for so long while days of a block are to be computed: one that cannot be computed must
 # not freeze the lifts beside it for ever.
 HELD_DAYS = 3
-# A lift of which more days are to be computed is not judged: half of an imported year tells what was, not what is.
+# A lift of which more of the last days are to be computed is not judged: half of them tell what was, not what is. Older
+# days are no reason to wait: without them a lift is judged like one that was connected later.
 STALE_DAYS_MAX = 7
 
 
@@ -131,10 +132,11 @@ class Daily:
         return known[1] if known[1].is_any_watched else None
 
     def _blocks(self, as_of: datetime) -> tuple[list[list[Lift]], int, Mapping[str, int]]:
-        """Return the blocks, the last day that is over, and of which lifts how many days are still to be computed."""
+        """Return the blocks, the last day that is over, and how many of its last days each lift still lacks."""
         day = last_settled_day(to_ms(as_of))
         self._note_changes()
-        return blocks_of([item.lift for item in self._register.lifts()]), day, self._book.stale_lifts(day)
+        stale = self._book.stale_lifts(day - JUDGED_DAYS + 1, day)
+        return blocks_of([item.lift for item in self._register.lifts()]), day, stale
 
     def _note_changes(self) -> None:
         """Learn which lifts have got other values since the last time; at first nothing is known of any."""

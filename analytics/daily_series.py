@@ -34,7 +34,7 @@ _FLOORS_BELOW, _FLOORS = 21, 322
 
 
 class _Part(Struct, frozen=True):
-    """Some of the series: their keys, the number of the lift of each, values and counts (things, days, channels).
+    """Some of the series: their keys, the number of the lift of each, values and counts (things, channels, days).
 
     The series of a thing, such as a landing, follow each other in the order of its channels.
     """
@@ -66,15 +66,15 @@ def series_of(lifts: FleetValues, first_day: date, days: int) -> DailySeries:
     ]
     keys = list(chain.from_iterable(part.keys for part in parts))
     order = np.argsort(np.concatenate([part.of_lift for part in parts]), kind="stable")
-    is_told = np.concatenate([part.counts.max(axis=1, initial=0).ravel() > 0 for part in parts])
+    is_told = np.concatenate([part.counts.any(axis=2).ravel() for part in parts])
     order = order[is_told[order]]
     place = np.full(len(keys), len(order))  # those left out share a row that is cut off
     place[order] = np.arange(len(order))
     values, counts = np.empty((len(order) + 1, days)), np.empty((len(order) + 1, days), dtype=np.int32)
     begin = 0
     for part in parts:
-        places = place[begin : begin + len(part.keys)].reshape(len(part.values), part.values.shape[2])
-        values[places], counts[places] = part.values.transpose(0, 2, 1), part.counts.transpose(0, 2, 1)
+        places = place[begin : begin + len(part.keys)].reshape(len(part.values), part.values.shape[1])
+        values[places], counts[places] = part.values, part.counts
         begin += len(part.keys)
     return DailySeries([keys[at] for at in order.tolist()], first_day, values[:-1], counts[:-1])
 
@@ -94,11 +94,11 @@ def _landings(lift_ids: Sequence[str], rows: Records, lift: Ints, apart: str, wi
     floor = rows["floor"].astype(np.int64)
     landing = np.where(floor == WHOLE_LIFT, 0, floor + _FLOORS_BELOW)
     first, of_row = _numbered((lift * len(DIRECTIONS) + rows[apart]) * _FLOORS + landing)
-    values = np.full((len(first), window[1], len(channels)), np.nan)
+    values = np.full((len(first), len(channels), window[1]), np.nan)
     counts = np.zeros(values.shape, dtype=np.int32)
     day = rows["day"] - window[0]
-    values[of_row, day] = rows["values"]
-    counts[of_row, day] = rows["count"][:, None] * ~np.isnan(rows["values"])
+    values[of_row, :, day] = rows["values"]
+    counts[of_row, :, day] = rows["count"][:, None] * ~np.isnan(rows["values"])
     keys: list[SeriesKey] = []
     for row in first.tolist():
         where = None if floor[row] == WHOLE_LIFT else int(floor[row])
@@ -122,12 +122,12 @@ def _numbered(codes: Ints) -> tuple[Ints, Ints]:
 
 
 def _whole_lifts(lift_ids: Sequence[str], rows: Records, lift: Ints, window: tuple[int, int]) -> _Part:
-    values = np.full((len(lift_ids), window[1], len(LIFT_CHANNELS)), np.nan)
+    values = np.full((len(lift_ids), len(LIFT_CHANNELS), window[1]), np.nan)
     counts = np.zeros(values.shape, dtype=np.int32)
     day = rows["day"] - window[0]
-    values[lift, day] = rows["values"]
+    values[lift, :, day] = rows["values"]
     made_of = np.maximum(rows["counts"][:, _SOURCE_COLUMNS], _COUNTED[None, :])
-    counts[lift, day] = made_of * ~np.isnan(rows["values"])
+    counts[lift, :, day] = made_of * ~np.isnan(rows["values"])
     keys = [SeriesKey(lift_id, name) for lift_id in lift_ids for name in LIFT_CHANNELS]
     return _Part(keys, np.repeat(np.arange(len(lift_ids)), len(LIFT_CHANNELS)), values, counts)
 
@@ -151,8 +151,8 @@ def _faults(lifts: FleetValues, window: tuple[int, int]) -> _Part:
             times[place[number, code], day] = count
     keys = [SeriesKey(lifts.lift_ids[number], FAULT + code) for number, code in place]
     counts = np.where(np.isnan(times), 0, np.maximum(times, 1)).astype(np.int32)
-    return _Part(keys, np.array([number for number, _ in place]), times[:, :, None], counts[:, :, None])
+    return _Part(keys, np.array([number for number, _ in place]), times[:, None], counts[:, None])
 
 
 def _nothing(days: int) -> _Part:
-    return _Part([], np.zeros(0, dtype=np.int64), np.zeros((0, days, 1)), np.zeros((0, days, 1), dtype=np.int32))
+    return _Part([], np.zeros(0, dtype=np.int64), np.zeros((0, 1, days)), np.zeros((0, 1, days), dtype=np.int32))

@@ -36,6 +36,7 @@ stale_day = sa.Table(
     sa.Column("lift_id", sa.String(64), primary_key=True),
     sa.Column("day", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("marks", sa.Integer, nullable=False),
+    sa.Index("ix_stale_day_day", "day"),
     sqlite_with_rowid=False,
 )
 book_state = sa.Table(
@@ -74,9 +75,9 @@ class FeatureBook:
                     statement.on_conflict_do_update(index_elements=keys, set_=again), rows[start : start + _CHUNK]
                 )
 
-    def stale(self, until_day: int, *, limit: int, after: Mark | None = None) -> list[Mark]:
-        """Return at most `limit` marks of days up to and with `until_day`, ordered by lift and day, behind `after`."""
-        query = sa.select(stale_day).where(stale_day.c.day <= until_day)
+    def stale(self, until_day: int, *, since_day: int = 0, limit: int, after: Mark | None = None) -> list[Mark]:
+        """Return at most `limit` marks of days from `since_day` to `until_day`, by lift and day, behind `after`."""
+        query = sa.select(stale_day).where(stale_day.c.day.between(since_day, until_day))
         if after is not None:
             later = sa.and_(stale_day.c.lift_id == after.lift_id, stale_day.c.day > after.day)
             query = query.where(sa.or_(stale_day.c.lift_id > after.lift_id, later))
@@ -84,13 +85,21 @@ class FeatureBook:
         with reading(self._engine) as connection:
             return [Mark(*row) for row in connection.execute(query)]
 
-    def is_stale(self, until_day: int) -> bool:
-        """Tell whether any day up to and with `until_day` is to be computed."""
-        return bool(self.stale(until_day, limit=1))
+    def newest_stale(self, until_day: int) -> int | None:
+        """Return the newest day up to and with `until_day` that is to be computed; None where nothing is."""
+        query = sa.select(sa.func.max(stale_day.c.day)).where(stale_day.c.day <= until_day)
+        with reading(self._engine) as connection:
+            newest: int | None = connection.execute(query).scalar()
+        return newest
 
-    def stale_lifts(self, until_day: int) -> dict[str, int]:
-        """Return, by lift, how many of its days up to and with `until_day` are to be computed."""
-        query = sa.select(stale_day.c.lift_id, sa.func.count()).where(stale_day.c.day <= until_day)
+    def is_stale(self, since_day: int, until_day: int) -> bool:
+        """Tell whether any day from `since_day` to `until_day` is to be computed."""
+        newest = self.newest_stale(until_day)
+        return newest is not None and newest >= since_day
+
+    def stale_lifts(self, since_day: int, until_day: int) -> dict[str, int]:
+        """Return, by lift, how many of its days from `since_day` to `until_day` are to be computed."""
+        query = sa.select(stale_day.c.lift_id, sa.func.count()).where(stale_day.c.day.between(since_day, until_day))
         with reading(self._engine) as connection:
             return {row[0]: row[1] for row in connection.execute(query.group_by(stale_day.c.lift_id))}
 

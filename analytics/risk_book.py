@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Protocol
 
@@ -196,7 +196,7 @@ class RiskBook:
             return self._wanted.popitem(last=False)[0] if self._wanted else None
 
     def _outages(self, found: FailureHistory, until: datetime) -> OutageHistory:
-        lifts = [_observed(lift, until) for lift in self._register.lifts()]
+        lifts = [_observed(lift, found, until) for lift in self._register.lifts()]
         return OutageHistory.of(lifts, found.occurrences, until).window(days_of(until) - WINDOW_DAYS)
 
     def _asked(self, history: OutageHistory, day: float) -> _Asked:
@@ -285,8 +285,9 @@ class RiskBook:
             return None
 
 
-def _observed(registered: RegisteredLift, until: datetime) -> Lift:
-    """Return a lift as observed from when we know of it, but not before the window that was read."""
-    told: date = registered.lift.observed_from or registered.registered_at.date()
-    first = (until - timedelta(days=WINDOW_DAYS)).date()
-    return structs.replace(registered.lift, observed_from=max(told, first))
+def _observed(registered: RegisteredLift, found: FailureHistory, until: datetime) -> Lift:
+    """Return a lift as observed from when its breakdowns count, but not before the window that was read."""
+    lift = registered.lift
+    since = found.observed_since.get(lift.lift_id, registered.registered_at)
+    first = until - timedelta(days=WINDOW_DAYS)
+    return structs.replace(lift, observed_from=max(since, first).astimezone(UTC).date())

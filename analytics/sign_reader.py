@@ -30,7 +30,7 @@ class SignReader:
 
         As long as days before it are still to be computed there is nothing: half of the past would teach wrongly.
         """
-        if self._book.is_stale(int(day) - 1):
+        if self._book.is_stale(int(day) - WINDOW_DAYS, int(day) - 1):
             return ""
         return self._book.state(_some(lift_ids), int(day) - WINDOW_DAYS, int(day) - 1)
 

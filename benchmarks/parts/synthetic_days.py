@@ -25,12 +25,16 @@ from analytics.features import (
 from api.composition import Parts
 from ingest.clock import to_ms
 from ingest.fleet import Lift, Visit, VisitKind
-from ingest.messages import Fault, Kind, Message
+from ingest.messages import Counters, Fault, Kind, Message
 
 UNTIL = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 LANDINGS = 12
 VISIT_EVERY_DAYS = 14
 FAULTS_A_YEAR = 3
+_CODES = ("door-closing-fault", "safety-interlock-fault", "drive-and-motor-fault", "controller-fault")
+# One pattern of fifty wears at its doors for the last month, one is odd since yesterday; the others are well.
+PATTERNS, _WEARS, _IS_ODD = 50, 0, 1
+_WEAR_DAYS, _WEAR_MS = 30, 8.0
 # The mean of each channel and its spread from day to day; what is counted is rounded by nobody.
 _LIKE = {
     "opening_ms": (2_200.0, 15.0),
@@ -53,7 +57,9 @@ def fill(parts: Parts, lifts: int, days: int, until: datetime) -> None:
     parts.register.register((_lift(number, lift_id) for number, lift_id in enumerate(lift_ids)), until)
     random = np.random.Generator(np.random.PCG64(1))
     last = (until.date() - EPOCH).days - 1
-    pools = [_values(random, range(last - days + 1, last + 1)) for _ in range(50)]
+    pools = [_values(random, range(last - days + 1, last + 1)) for _ in range(PATTERNS)]
+    _make_worn(pools[_WEARS].doors, last)
+    pools[_IS_ODD].lift["values"][-2:, LIFT_CHANNELS.index("motor_c")] += 100.0
     rows = [sorted(packed(values).items()) for values in pools]
     book = FeatureBook(parts.engine)
     book.keep({(lift_ids[0], last): rows[0][-1][1]}, [])
@@ -67,6 +73,7 @@ def fill(parts: Parts, lifts: int, days: int, until: datetime) -> None:
                 connection.execute(insert(lift_day), told)
     _fill_visits(parts, lift_ids, until, days)
     _fill_faults(parts, lift_ids, until)
+    _fill_counters(parts, lift_ids, until)
 
 
 def batched(values: Iterable[_T], size: int) -> Iterator[list[_T]]:
@@ -85,6 +92,7 @@ def _lift(number: int, lift_id: str) -> Lift:
         drive=("traction-geared", "traction-gearless", "hydraulic")[number // 4 % 3],
         floors=LANDINGS,
         commissioned_on=date(2010, 1, 1),
+        observed_from=date(2024, 1, 1),
         regime="CN-2012",
         certificate_expires_on=date(2030, 1, 1),
     )
@@ -112,6 +120,11 @@ def _records(form: np.dtype[np.void], count: int, channels: tuple[str, ...], ran
     return records
 
 
+def _make_worn(doors: Records, last: int) -> None:
+    worn_days = np.maximum(doors["day"].astype(np.int64) - (last - _WEAR_DAYS), 0)
+    doors["values"][:, DOOR_CHANNELS.index("closing_ms")] += _WEAR_MS * worn_days
+
+
 def _fill_visits(parts: Parts, lift_ids: list[str], until: datetime, days: int) -> None:
     for some in batched(enumerate(lift_ids), 1_000):
         parts.register.add_visits(
@@ -124,11 +137,23 @@ def _fill_visits(parts: Parts, lift_ids: list[str], until: datetime, days: int) 
 def _fill_faults(parts: Parts, lift_ids: list[str], until: datetime) -> None:
     random = np.random.Generator(np.random.PCG64(2))
     for some in batched(lift_ids, 1_000):
-        said = []
+        said: list[Message] = []
         for lift_id in some:
-            for back_days in random.uniform(0.1, 365, FAULTS_A_YEAR).tolist():
+            for number, back_days in enumerate(random.uniform(0.1, 365, FAULTS_A_YEAR).tolist()):
                 at_ms = to_ms(until - timedelta(days=back_days))
                 for phase, later_ms in (("raised", 0), ("cleared", 3_600_000)):
-                    body = Fault(at=at_ms + later_ms, code="door-closing-fault", phase=phase)  # type: ignore[arg-type]
+                    body = Fault(at=at_ms + later_ms, code=_CODES[(number + len(said)) % len(_CODES)], phase=phase)  # type: ignore[arg-type]
                     said.append(Message(lift_id, Kind.FAULT, at_ms + later_ms, at_ms, body))
+        parts.store.write(said)
+
+
+def _fill_counters(parts: Parts, lift_ids: list[str], until: datetime) -> None:
+    """Let each lift say its counters once a week: the parts of one in ten come near what they are good for."""
+    for week in range(11):
+        at_ms = to_ms(until - timedelta(weeks=week, days=1, hours=12))
+        said: list[Message] = []
+        for number, lift_id in enumerate(lift_ids):
+            cycles = 100_000 + number % 10 * 320_000 - 4_000 * week
+            body = Counters(at=at_ms, trips_total=cycles, door_cycles_total=cycles, running_h_total=cycles / 200)
+            said.append(Message(lift_id, Kind.COUNTERS, at_ms, at_ms, body))
         parts.store.write(said)

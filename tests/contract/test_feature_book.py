@@ -89,7 +89,7 @@ def test_a_mark_that_is_set_again_while_its_day_is_computed_stays(book: FeatureB
 def test_a_mark_of_a_day_that_held_nothing_is_taken_away_too(book: FeatureBook) -> None:
     book.mark({("L1", DAY)})
     book.keep({}, book.stale(DAY, limit=10))
-    assert not book.is_stale(DAY)
+    assert not book.is_stale(0, DAY)
     assert book.revision() == 0
 
 
@@ -125,7 +125,7 @@ def test_days_beyond_what_is_kept_are_forgotten_for_each_lift_by_its_own_newest(
 def test_another_format_is_computed_anew(engine: Engine, book: FeatureBook) -> None:
     book.keep(rows("L1", values(DAY)), [])
     book.renew()
-    assert not book.is_stale(DAY)
+    assert not book.is_stale(0, DAY)
     with engine.begin() as connection:
         connection.execute(sa.update(book_state).values(format=FORMAT - 1))
     book.mark({("L1", DAY)})
@@ -138,3 +138,23 @@ def test_what_another_version_wrote_is_not_read(book: FeatureBook) -> None:
     book.keep({("L1", DAY): bytes([FORMAT + 1]) + b"of the future"}, [])
     book.keep(rows("L1", values(DAY + 1)), [])
     assert kept_days(book) == [DAY + 1]
+
+
+def test_what_is_to_be_computed_is_asked_by_day(book: FeatureBook) -> None:
+    assert book.newest_stale(DAY) is None
+    book.mark([("L1", DAY - 400), ("L1", DAY - 2), ("L2", DAY - 2), ("L2", DAY - 1), ("L2", DAY + 1)])
+    assert [book.newest_stale(day) for day in (DAY + 1, DAY, DAY - 2, DAY - 3)] == [
+        DAY + 1,
+        DAY - 1,
+        DAY - 2,
+        DAY - 400,
+    ]
+    assert book.newest_stale(DAY - 401) is None
+    assert book.stale(DAY, since_day=DAY - 2, limit=10) == [
+        Mark("L1", DAY - 2),
+        Mark("L2", DAY - 2),
+        Mark("L2", DAY - 1),
+    ]
+    assert book.stale_lifts(DAY - 2, DAY) == {"L1": 1, "L2": 2}
+    assert book.is_stale(DAY - 10, DAY - 2)
+    assert not book.is_stale(DAY - 10, DAY - 3)

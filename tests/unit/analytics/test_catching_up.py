@@ -1,6 +1,6 @@
 """From messages in the store to daily values in the book: the same as the plain columns, in pieces, once, resumable."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import count
 
@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 
 from analytics import catching_up
 from analytics.catching_up import catch_up
-from analytics.feature_book import FeatureBook
+from analytics.feature_book import FeatureBook, Mark
 from analytics.feature_reader import DAY_MS, KINDS, readings_of_days
 from analytics.features import DayValues
 from benchmarks.simulated_fleet import lift_values
@@ -139,7 +139,7 @@ def test_a_day_that_is_not_over_waits(store: Counting, book: FeatureBook) -> Non
     taken(store, book, [trip(LAST), trip(LAST + 1)])
     assert catch_up(book, store, LAST)
     assert trips_of(book) == {LAST: 1.0}
-    assert book.is_stale(LAST + 1)
+    assert book.is_stale(0, LAST + 1)
 
 
 def test_many_days_are_read_some_at_a_time(store: Counting, book: FeatureBook) -> None:
@@ -227,4 +227,26 @@ def test_a_lift_whose_day_cannot_be_computed_keeps_no_other_from_its_values(book
     assert told.value.exceptions[0].__notes__ == [f"L1, days {LAST} to {LAST} from 1970"]
     assert (trips_of(book, "L0"), trips_of(book, "L2")) == ({LAST: 1.0}, {LAST: 1.0})
     assert [mark.lift_id for mark in book.stale(LAST, limit=10)] == ["L1"]
-    assert book.stale_lifts(LAST) == {"L1": 1}
+    assert book.stale_lifts(0, LAST) == {"L1": 1}
+
+
+def test_the_newest_days_are_computed_first_and_years_that_were_imported_last(
+    store: Counting, book: FeatureBook
+) -> None:
+    """The last week of all lifts, then lift by lift what a judgement rests on; and any stop keeps what was done."""
+    backs = {"L1": (0, 5, 40, 90, 400), "L2": (0, 40, 300), "L3": (6, 120)}
+    taken(store, book, [trip(LAST - back, lift_id=lift_id) for lift_id, days in backs.items() for back in days])
+    computed: list[tuple[str, int]] = []
+
+    class Watching(FeatureBook):
+        def keep(self, rows: Mapping[tuple[str, int], bytes], marks: Iterable[Mark]) -> None:
+            computed.extend((lift_id, LAST - day) for lift_id, day in rows)
+            super().keep(rows, marks)
+
+    watching = Watching(book._engine)
+    assert not catch_up(watching, store, LAST, lambda: False)
+    first = [("L1", 5), ("L1", 0), ("L2", 0), ("L3", 6)]
+    assert computed == first
+    assert catch_up(watching, store, LAST)
+    then = [("L1", 90), ("L1", 40), ("L2", 40), ("L3", 120), ("L2", 300), ("L1", 400)]
+    assert computed == first + then

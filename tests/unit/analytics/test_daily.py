@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
+from analytics.catching_up import JUDGED_DAYS
 from analytics.daily import BLOCK_LIFTS, HELD_DAYS, STALE_DAYS_MAX, Block, Daily, blocks_of
 from analytics.feature_book import FeatureBook
 from analytics.feature_reader import DAY_MS
@@ -231,3 +232,11 @@ def test_of_a_lift_whose_imported_year_is_half_computed_nothing_is_found(fleet: 
     assert fleet.found() == {"L2": 1.0}
     fleet.daily.catch_up(MORNING)
     assert fleet.found() == {"L1": 1.0, "L2": 1.0}
+
+
+def test_years_that_are_still_to_be_computed_hold_up_no_judgement(fleet: Fleet) -> None:
+    for day in range(JUDGED_DAYS, JUDGED_DAYS + 20):
+        fleet.trip("L1", YESTERDAY - day)
+    fleet.trip("L1", second=1)
+    assert not fleet.daily.catch_up(MORNING, lambda: False)  # there was time for the newest alone
+    assert fleet.found() == {"L1": 2.0, "L2": 1.0}

@@ -96,6 +96,23 @@ def test_what_came_late_of_before_asks_for_another(fleet: Fleet) -> None:
     assert len(fleet.asking.wanted) == 4
 
 
+def test_a_lift_whose_log_was_brought_in_is_at_risk_since_the_log_began_for_whoever_counts(fleet: Fleet) -> None:
+    now = START + timedelta(days=300)
+    fleet.register.register([Lift(lift_id=name) for name in ("with-log", "heard-of", "new")], now - timedelta(days=5))
+    fleet.register.add_outages(
+        Outage(lift_id=lift_id, kind=OutageKind.BREAKDOWN, raised_at=now - timedelta(days=days))
+        for lift_id, days in (("with-log", now - timedelta(days=100)), ("heard-of", now - timedelta(days=5.2)))
+    )
+    reader = FailureReader(fleet.register, MemoryTelemetryStore())
+    counted, history = reader.history(now).failures, RiskBook(fleet.register, reader).risk(now).history
+    exposure = dict(zip(counted.lift_ids, counted.exposure_days.tolist(), strict=True))
+    since = dict(zip(history.lift_ids, (history.until - history.since).tolist(), strict=True))
+    assert exposure["with-log"] == pytest.approx(300.0, abs=0.5)  # since the first record of any lift
+    assert exposure["heard-of"] == pytest.approx(5.2, abs=0.5)
+    assert exposure["new"] == pytest.approx(5.0, abs=0.5)
+    assert all(since[lift_id] == pytest.approx(days, abs=1.0) for lift_id, days in exposure.items())
+
+
 def test_a_window_counts_what_was_open_at_its_begin_and_nothing_that_was_over() -> None:
     known = history([outage(5.0), outage(10.0, days=30.0), outage(25.0), outage(30.0, "L001")], count=2, days=60)
     cut = known.window(days_of(START) + 20.0)
