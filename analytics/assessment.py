@@ -23,6 +23,7 @@ from analytics.finding_history import FindingHistory
 from analytics.findings import Finding, FindingKind
 from analytics.occurrences import Occurrence
 from analytics.quality_reader import QualityReader
+from analytics.records import RecordReader, begin_of, needed_visits
 from analytics.recurrence import repeat_repairs, repeated_faults
 from analytics.regimes import REGIMES, Regime, duties_of
 from analytics.reporting import Reports, reporting_findings
@@ -87,6 +88,7 @@ class Assessment:
         self._settings = settings or AssessmentSettings()
         self._reports = reports or Reports()
         self._failures = sources.failures or FailureReader(register, store)
+        self._records = RecordReader(register)
         self._usage = sources.usage or UsageReader(store)
         self._daily = sources.daily
         self._quality = sources.quality
@@ -135,14 +137,14 @@ class Assessment:
         if lift_ids is None:
             outages = self._register.outages(since, as_of)
             faults = self._store.faults(since, until)
-            visits = [item.visit for item in self._register.visits(as_of)]
-            inspections = [item.inspection for item in self._register.inspections()]
+            visits, inspections = self._records.visits(as_of), self._records.inspections(as_of)
             lifts = self._register.lifts()
         else:
             lifts, visits, inspections, outages, faults = [], [], [], [], []
             for lift_id in sorted(set(lift_ids)):
                 lifts.append(self._find(lift_id))
-                visits += [item.visit for item in self._register.visits(as_of, lift_id=lift_id)]
+                own = [item.visit for item in self._register.visits(as_of, lift_id=lift_id)]
+                visits += needed_visits(own, begin_of(as_of))
                 inspections += [item.inspection for item in self._register.inspections(lift_id=lift_id)]
                 outages += self._register.outages(since, as_of, lift_id=lift_id)
                 faults += self._store.faults(since, until, lift_id)

@@ -18,6 +18,7 @@ from analytics.catching_up import JUDGED_DAYS, catch_up
 from analytics.daily_series import day_of, series_of
 from analytics.feature_book import FeatureBook
 from analytics.findings import Finding
+from analytics.records import begin_of, needed_visits
 from analytics.series import DailySeries
 from analytics.stale_days import last_settled_day
 from analytics.wear_rows import WINDOW_DAYS, WearRows, lately, wear_rows
@@ -107,8 +108,8 @@ class Daily:
     ) -> list[Finding]:
         """Return what the judges find of the lifts (all where None).
 
-        `visits` are those of all lifts until `as_of`, where they are known already. While days of a block are left to
-        compute, what was found of it before stands, rather than what half of the data would tell.
+        `visits` are those of all lifts that count (`records`), where they are known already. While days of a block are
+        left to compute, what was found of it before stands, rather than what half of the data would tell.
         """
         if not self._judges:
             return []
@@ -148,7 +149,8 @@ class Daily:
 
     def _visits(self, as_of: datetime, blocks: Sequence[Sequence[Lift]]) -> list[Visit]:
         lift_ids = [lift.lift_id for block in blocks for lift in block]
-        return [item.visit for lift_id in lift_ids for item in self._register.visits(as_of, lift_id=lift_id)]
+        own = (item.visit for lift_id in lift_ids for item in self._register.visits(as_of, lift_id=lift_id))
+        return needed_visits(own, begin_of(as_of))
 
     def _of_block(
         self, lifts: Sequence[Lift], visits: Mapping[str, Sequence[Visit]], day: int, stale: Mapping[str, int]

@@ -4,6 +4,9 @@ from datetime import timedelta
 
 from msgspec import Struct
 
+# Older visits are not remembered one by one (`analytics.records`).
+REPEAT_REPAIR_DAYS_MAX = 200
+
 
 class AssessmentSettings(Struct, frozen=True, kw_only=True):
     """From when on a fault counts as repeated, a repair as not holding, a visit as due soon, a message as missing.
@@ -24,6 +27,9 @@ class AssessmentSettings(Struct, frozen=True, kw_only=True):
         """Refuse what would find everything or nothing."""
         if min(self.repeated_fault_count_min, self.repeated_fault_days, self.repeat_repair_days) < 1:
             message = "repeated_fault_count_min, repeated_fault_days and repeat_repair_days are at least 1"
+            raise ValueError(message)
+        if self.repeat_repair_days > REPEAT_REPAIR_DAYS_MAX:
+            message = f"repeat_repair_days is at most {REPEAT_REPAIR_DAYS_MAX}"
             raise ValueError(message)
         if self.visit_due_soon_days is not None and self.visit_due_soon_days < 0:
             message = "visit_due_soon_days is at least 0"

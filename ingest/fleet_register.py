@@ -249,6 +249,11 @@ class FleetRegister:
             rows = connection.execute(query.limit(limit)).mappings().all()
         return [RegisteredInspection(row["id"], _struct_of(Inspection, row)) for row in rows]
 
+    def inspection_count(self) -> int:
+        """Return how many inspections there are: cheap, to see whether there are others."""
+        with reading(self._engine) as connection:
+            return int(connection.execute(sa.select(sa.func.count()).select_from(inspection)).scalar_one())
+
     def outages(self, since: datetime, until: datetime, *, lift_id: str | None = None) -> list[Outage]:
         """Return outages raised in (since, until], ordered by lift and instant."""
         query = sa.select(outage).where(outage.c.raised_at > since, outage.c.raised_at <= until)

@@ -100,8 +100,8 @@ def test_a_lift_whose_log_was_brought_in_is_at_risk_since_the_log_began_for_whoe
     now = START + timedelta(days=300)
     fleet.register.register([Lift(lift_id=name) for name in ("with-log", "heard-of", "new")], now - timedelta(days=5))
     fleet.register.add_outages(
-        Outage(lift_id=lift_id, kind=OutageKind.BREAKDOWN, raised_at=now - timedelta(days=days))
-        for lift_id, days in (("with-log", now - timedelta(days=100)), ("heard-of", now - timedelta(days=5.2)))
+        Outage(lift_id=lift_id, kind=OutageKind.BREAKDOWN, raised_at=at, cleared_at=at + timedelta(hours=1))
+        for lift_id, at in (("with-log", now - timedelta(days=100)), ("heard-of", now - timedelta(days=5.2)))
     )
     reader = FailureReader(fleet.register, MemoryTelemetryStore())
     counted, history = reader.history(now).failures, RiskBook(fleet.register, reader).risk(now).history
