@@ -1,15 +1,26 @@
 """The feature book on every engine: what is kept comes back, marks outlive everything but the work they ask for."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from msgspec import structs
 from sqlalchemy.engine import Engine
 
-from analytics.feature_book import DAYS_KEPT, FeatureBook, Mark, book_state
+from analytics.catching_up import catch_up
+from analytics.feature_book import DAYS_KEPT, FeatureBook, Mark, book_state, lift_day
 from analytics.feature_format import FORMAT, packed
+from analytics.feature_reader import KINDS
 from analytics.features import DOOR_RECORD, LEVEL_RECORD, LIFT_RECORD, DayValues
+from api.composition import MIGRATIONS
+from ingest.database import migrate, open_engine
+from ingest.messages import Fault, Kind, Message
+from ingest.telemetry_store_embedded import EmbeddedTelemetryStore
+from ingest.telemetry_store_influx import InfluxTelemetryStore
+from simulator.fleet import make_fleet
+from simulator.lift import messages
 
 DAY = 20_000
 
@@ -158,3 +169,36 @@ def test_what_is_to_be_computed_is_asked_by_day(book: FeatureBook) -> None:
     assert book.stale_lifts(DAY - 2, DAY) == {"L1": 1, "L2": 2}
     assert book.is_stale(DAY - 10, DAY - 2)
     assert not book.is_stale(DAY - 10, DAY - 3)
+
+
+def test_influxdb_and_postgresql_hold_the_daily_values_that_the_embedded_stores_hold(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """The same messages of a simulated lift, computed through either pair of stores, are the same bytes."""
+    url, postgresql = request.getfixturevalue("influx_store_url"), request.getfixturevalue("postgresql_url")
+    until_ms = (DAY + 1) * 86_400_000
+    spec = make_fleet(5, 1, 0.1)[0]
+    said = [
+        Message(spec.lift_id, each.kind, each.at_ms, each.at_ms, structs.replace(each.body, seq=number, boot="b"))
+        for number, each in enumerate(messages(spec, until_ms - 3 * 86_400_000, until_ms))
+        if each.kind in KINDS and each.kind is not Kind.FAULT
+    ]
+    at_ms = until_ms - 5_000_000
+    said.append(Message(spec.lift_id, Kind.FAULT, at_ms, at_ms, Fault(at=at_ms, code="brake-fault", phase="raised")))
+    kept = []
+    for database, store in (
+        (request.getfixturevalue("sqlite_engine"), EmbeddedTelemetryStore(tmp_path / "telemetry.sqlite")),
+        (open_engine(postgresql), InfluxTelemetryStore(url, page_rows=700)),
+    ):
+        migrate(database, MIGRATIONS)
+        book = FeatureBook(database)
+        store.write(said)
+        book.mark({(spec.lift_id, day) for day in range(DAY - 3, DAY + 1)})
+        assert catch_up(book, store, DAY)
+        with database.connect() as connection:
+            query = sa.select(lift_day.c.day, lift_day.c.features).order_by(lift_day.c.day)
+            kept.append([tuple(row) for row in connection.execute(query)])
+        store.close()
+        database.dispose()
+    assert [day for day, _ in kept[0]] == [DAY - 2, DAY - 1, DAY]
+    assert kept[0] == kept[1]
