@@ -97,7 +97,7 @@ def test_every_fault_in_the_settings_is_told_with_exit_code_2(liftwatch: Command
 
 def test_a_rules_file_that_cannot_be_used_is_a_fault_in_the_settings(liftwatch: Command, tmp_path: Path) -> None:
     rules = tmp_path / "rules.yaml"
-    rules.write_text("rules: []")
+    rules.write_text("rules: [{kind: no-contact}]")
     refused = liftwatch("serve", LIFTWATCH_RULES_FILE=str(rules))
     assert refused.exit_code == 2
     assert "settings:" in refused.stderr
@@ -112,12 +112,12 @@ def test_good_settings_are_shown_without_secrets_and_misspelt_ones_warned_of(lif
 
 def test_each_file_that_the_settings_name_and_that_cannot_be_used_is_told(liftwatch: Command, tmp_path: Path) -> None:
     rules, regimes = tmp_path / "rules.yaml", tmp_path / "regimes.yaml"
-    rules.write_text("rules: []")
+    rules.write_text("rules: [{kind: no-contact}]")
     regimes.write_text("regimes: [{name: HOUSE, title: Ours, duties: []}]")
     files = {"LIFTWATCH_RULES_FILE": str(rules), "LIFTWATCH_REGIMES_FILE": str(regimes)}
     refused = liftwatch("check-settings", **files)
     assert refused.exit_code == 2
-    assert "rules.yaml" in refused.stderr
+    assert "rules.yaml: Object missing required field" in refused.stderr
     assert "regimes.yaml" in refused.stderr
 
 
