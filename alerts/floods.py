@@ -15,7 +15,7 @@ from msgspec import Struct, to_builtins
 from sqlalchemy.engine import Connection
 
 from alerts import tables
-from alerts.alert import FINDING_KINDS, LIFTWATCH, OPEN_STATES, SERVICE, AlertChange, AlertKind, open_key_of
+from alerts.alert import FINDING_KINDS, LIFTWATCH, OPEN_STATES, SERVICE, SITE, AlertChange, AlertKind, open_key_of
 from alerts.alert_entries import NewAlert, change_alert, lock_open_alert, open_alert
 from alerts.outbox import tell
 from alerts.rules import RuleBook
@@ -90,11 +90,14 @@ def see_to_flood(connection: Connection, rules: RuleBook, now: datetime) -> None
 def groups(connection: Connection) -> list[Group]:
     """Return the open alerts that ring, by site and kind: the most urgent first, then the largest."""
     alert = tables.alert
+    # An alert about a site has the site's id as its code. Literal, so that PostgreSQL sees the same thing grouped.
+    about_site = alert.c.lift_id == sa.literal_column(f"'{SITE}'")
+    site_id = sa.func.coalesce(lift.c.site_id, sa.case((about_site, alert.c.code)))
     is_new = sa.case((alert.c.acknowledged_at.is_(None), 1), else_=0)
     count, urgency = sa.func.count().label("alerts"), sa.func.min(alert.c.priority).label("priority")
     query = (
         sa.select(
-            lift.c.site_id,
+            site_id.label("site_id"),
             alert.c.kind,
             urgency,
             count,
@@ -103,9 +106,9 @@ def groups(connection: Connection) -> list[Group]:
         )
         .select_from(alert.outerjoin(lift, lift.c.lift_id == alert.c.lift_id))
         .where(alert.c.state.in_(sorted(OPEN_STATES)), alert.c.shelved_until.is_(None))
-        .where(alert.c.suppressed_by.is_(None), ~alert.c.out_of_service)
-        .group_by(lift.c.site_id, alert.c.kind)
-        .order_by(urgency, count.desc(), alert.c.kind, lift.c.site_id)
+        .where(alert.c.suppressed_by.is_(None), ~alert.c.out_of_service, alert.c.kind != AlertKind.ALERT_FLOOD.value)
+        .group_by(site_id, alert.c.kind)
+        .order_by(urgency, count.desc(), alert.c.kind, site_id)
         .limit(GROUPS_MAX)
     )
     return [Group(**row) for row in connection.execute(query).mappings()]
@@ -123,5 +126,8 @@ def _rung(connection: Connection, now: datetime, at_most: int, *, findings: bool
 
 
 def _tell(connection: Connection, what: str, now: datetime, alert_id: int, priority: int) -> None:
-    body: dict[str, Any] = {"groups": to_builtins(groups(connection))}
+    found = groups(connection)
+    most = max(found, key=lambda group: group.alerts, default=None)
+    largest = f"; most of what stands at one site: {most.alerts} {most.kind.replace('-', ' ')}" if most else ""
+    body: dict[str, Any] = {"text": f"The flood of alerts has {what}{largest}", "groups": to_builtins(found)}
     tell(connection, f"flood.{what}", now, lift_id=SERVICE, alert_id=alert_id, priority=priority, body=body)

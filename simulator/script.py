@@ -4,7 +4,7 @@ Beside them one lift wears: its doors have dragged for weeks when the demonstrat
 it takes to see that.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from enum import Enum, auto
 
@@ -44,7 +44,7 @@ DEMO = (
     Scene(after_s=120, lasts_s=600, code="call-button-stuck", cast=Cast.CALM, stops=False),
 )
 # When the demonstration begins, a door has dragged for so long, and would fail after so many days more.
-WORN_DAYS, FAILS_AFTER_DAYS = 40, 16
+WORN_DAYS, FAILS_AFTER_DAYS = 34, 22
 # Its normal before that is known as well: a drift is measured against some weeks of it.
 WORN_HISTORY_DAYS = 75
 _WORN_MECHANISM = "door-friction-car"
@@ -92,9 +92,14 @@ def _period(spec: LiftSpec, scene: Scene, start_ms: int, number: int) -> FaultPe
 
 
 def _cast(fleet: Sequence[LiftSpec], scene: Scene) -> Iterator[LiftSpec]:
-    """Yield who plays: a calm lift from the middle of the fleet, a troubled one, or all lifts of the last building."""
+    """Yield who plays: a calm lift from the middle of the fleet, a troubled one, or all lifts of the last building.
+
+    The last one with several lifts, where there is one: a single lift without power is no power cut of a building.
+    """
     if scene.cast is Cast.BUILDING:
-        yield from (spec for spec in fleet if spec.site_id == fleet[-1].site_id)
+        sizes = Counter(spec.site_id for spec in fleet)
+        site_id = next((spec.site_id for spec in reversed(fleet) if sizes[spec.site_id] > 1), fleet[-1].site_id)
+        yield from (spec for spec in fleet if spec.site_id == site_id)
         return
     troubled = scene.cast is Cast.TROUBLED
     cast = [spec for spec in fleet if spec.troubled is troubled] or fleet

@@ -23,7 +23,7 @@ from ingest.quarantine import Selection
 from ingest.wire import Reason
 
 ROWS_MAX = 100
-GROUPS_SHOWN = 20
+GROUPS_SHOWN = 10
 CASES_SHOWN = 20
 PRIORITIES = (1, 2, 3, 4)
 QUARANTINE_WINDOW = timedelta(hours=24)

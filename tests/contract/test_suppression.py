@@ -88,7 +88,6 @@ def test_a_flood_is_said_once_and_told_in_groups(room: Room, threads: ThreadPool
     quiet = QuietDesk(room.journal, RULES)
     assert [(group.site_id, group.kind, group.alerts) for group in quiet.groups()] == [
         ("tower", "lift-stopped", 12),
-        (None, "alert-flood", 1),
     ]
     assert quiet.groups()[0].newest_at == NOON
     watch_at_once(threads, room, 700)
@@ -132,3 +131,9 @@ def test_inspection_and_what_is_out_of_service_silence_a_lift(room: Room) -> Non
     room.desk.watch(at(8 * 86_400 + 5), None)
     assert room.alert(lift_id="L01").suppression is Suppression.NONE
     assert room.alert(lift_id="L00").suppression is Suppression.NONE, "nobody inspects a lift for a week"
+
+
+def test_an_alert_about_a_site_stands_in_the_group_of_its_site(room: Room) -> None:
+    room.desk.observe([fault("power-supply-fault", lift_id=lift_id) for lift_id in LIFTS[:2]])
+    found = QuietDesk(room.journal, RULES).groups()
+    assert ("tower", "site-power-cut") in {(group.site_id, group.kind) for group in found}

@@ -73,6 +73,9 @@ def test_the_demonstration_shows_content_and_goes_on_after_a_stop_and_after_a_ki
     assert len(lift_ids) == 8
     assert any(lift_id in text for lift_id in lift_ids)
     until(lambda: demo.client.items("/api/v1/alerts?kind=repeated-fault"), "the history to be assessed")
+    until(lambda: demo.client.items("/api/v1/findings?kind=drift"), "the part that wears to be found")
+    (drift, *_) = demo.client.items("/api/v1/findings?kind=drift")
+    assert drift["days_left"] > 0
     before = {order["id"] for order in demo.client.items("/api/v1/work-orders")}
     assert demo.stop() == 0
 

@@ -36,8 +36,9 @@ def test_a_troubled_lift_stops_in_a_way_that_rings_at_once_and_a_whole_building_
         for code in ("runtime-limit-exceeded", "power-supply-fault")
     }
     assert of_code["runtime-limit-exceeded"] <= {spec.lift_id for spec in FLEET if spec.troubled}
-    last_site = FLEET[-1].site_id
-    assert of_code["power-supply-fault"] == {spec.lift_id for spec in FLEET if spec.site_id == last_site}
+    (dark,) = {spec.site_id for spec in FLEET if spec.lift_id in of_code["power-supply-fault"]}
+    assert of_code["power-supply-fault"] == {spec.lift_id for spec in FLEET if spec.site_id == dark}
+    assert len(of_code["power-supply-fault"]) > 1
 
 
 def test_a_calm_lift_has_worn_for_weeks_when_the_script_begins_and_its_own_life_stays_as_it_was() -> None:
@@ -47,7 +48,7 @@ def test_a_calm_lift_has_worn_for_weeks_when_the_script_begins_and_its_own_life_
     (wear,) = [each for each in life.wears if each not in own]
     assert not spec.troubled
     assert wear.severity_at(START_MS - (WORN_DAYS + 1) * DAY_MS) == 0
-    assert 0.6 < wear.severity_at(START_MS) < 0.8
+    assert 0.5 < wear.severity_at(START_MS) < 0.7
     assert life_of(spec, START_MS).wears == own
     assert WORN_HISTORY_DAYS - WORN_DAYS >= 30, "a month of what was normal"
 
