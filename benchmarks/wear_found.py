@@ -122,7 +122,7 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cache", type=Path, default=Path("fleet1000.npz"))
-    parser.add_argument("--blocks", type=int, default=6, help="how many blocks of 50 lifts are looked at")
+    parser.add_argument("--blocks", type=int, default=10, help="how many blocks of 50 lifts are looked at")
     parser.add_argument("--tuning", action="store_true")
     parser.add_argument("--false", action="store_true", help="list what was found that is no wear")
     options = parser.parse_args()
