@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct, structs
 
+from analytics.failure_findings import repeat_breakdowns
 from analytics.findings import Finding, FindingKind
 from analytics.occurrences import Occurrence
 from analytics.recurrence import repeat_repairs, repeated_faults
@@ -15,6 +16,7 @@ Rule = Callable[[Sequence[Occurrence], Sequence[Visit], datetime, AssessmentSett
 RULES: Mapping[FindingKind, Rule] = {
     FindingKind.REPEATED_FAULT: lambda found, _, as_of, settings: repeated_faults(found, as_of, settings),
     FindingKind.REPEAT_REPAIR: repeat_repairs,
+    FindingKind.REPEAT_BREAKDOWNS: lambda found, _, as_of, settings: repeat_breakdowns(found, as_of, settings),
 }
 _AHEAD = timedelta(days=7)
 

@@ -191,8 +191,12 @@ def _judged(parts: _Parts, rows: _Rows | None) -> tuple[float, HoldOut | None]:
 
 
 def _rows_apart(book: FrameBook, late: Sequence[float], horizon_days: float) -> tuple[_Rows | None, _Rows | None]:
-    """Return the rows that a threshold is chosen on, and later ones, a horizon apart, that tell what it is worth."""
-    after = late[len(late) // 2 :]
+    """Return the rows that a threshold is chosen on, and later ones, a horizon apart, that tell what it is worth.
+
+    The later half; of a young log what is left of it a horizon after the first.
+    """
+    far_enough = next((at for at, origin in enumerate(late) if origin >= late[0] + horizon_days), len(late) - 1)
+    after = late[max(len(late) // 2, far_enough) :]
     before = [origin for origin in late if origin + horizon_days <= after[0]]
     return _rows(book, before, horizon_days), _rows(book, after, horizon_days)
 

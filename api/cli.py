@@ -229,7 +229,7 @@ def backtest_(
     every: Annotated[str, typer.Option(help="The step from origin to origin, in days.")] = "7d",
     out: Annotated[Path | None, typer.Option(help="Where to write the predictions (CSV).")] = None,
     rule: Annotated[
-        str | None, typer.Option(help="repeated-fault or repeat-repair: what it would have raised.")
+        str | None, typer.Option(help="repeated-fault, repeat-repair, repeat-breakdowns: what it would have raised.")
     ] = None,
 ) -> None:
     """Predictions as of past days from what was known then, scored; or the alerts that a rule would have raised."""

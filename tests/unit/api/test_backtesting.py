@@ -38,8 +38,9 @@ def test_backtest_writes_predictions_and_says_how_good_they_were(folder: Path, t
     assert "| discounted empirical Bayes |" in ran.stdout
 
 
-def test_a_rule_is_tried_on_the_past_before_it_is_switched_on(folder: Path) -> None:
-    ran = RUN.invoke(app, ["backtest", str(folder), "--rule", "repeated-fault", "--every", "1d"])
+@pytest.mark.parametrize("rule", ["repeated-fault", "repeat-repair", "repeat-breakdowns"])
+def test_a_rule_is_tried_on_the_past_before_it_is_switched_on(folder: Path, rule: str) -> None:
+    ran = RUN.invoke(app, ["backtest", str(folder), "--rule", rule, "--every", "1d"])
     assert ran.exit_code == 0, ran.output
     assert "this rule would have raised" in ran.stdout
     assert "per operator-hour" in ran.stdout
