@@ -70,7 +70,7 @@ bench-simulator: setup-dev ## how fast simulated years are written, and what 10,
 bench-failures: setup-dev ## whether lifts that are called often failing are; HISTORY=folder adds a history
 	$(BIN)/python -m benchmarks.failure_rates $(HISTORY)
 
-bench-assessment: setup-dev ## what assessing 1,000 and 10,000 lifts costs that have 90 days of daily values
+bench-assessment: setup-dev ## what assessing 1,000 and 10,000 lifts costs, all that the service judges by joined
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.assessment
 
 bench-month: setup-dev ## a month of 300 simulated lifts: the whole load of alerts, and whether what rang was right

@@ -47,6 +47,8 @@ def _hit(key: SeriesKey, channel: WearChannel, values: Floats, visit_days: Itera
         return None
     since = max(int(len(flags) - said.lag[-1]), start)
     centre = _share(flags[start:since])
+    if now - centre < channel.least:
+        return None  # a controller that is switched off every night has always been so
     drift = Drift(
         row=0,
         start=start,

@@ -46,6 +46,7 @@ _LIKE = {
     "nudging_per_100": (0.1, 0.1),
     "error_mm": (0.0, 1.0),
     "error_spread_mm": (3.0, 0.5),
+    "reboots": (0.0, 0.0),
 }
 _LIKE_ELSE = (100.0, 5.0)
 _T = TypeVar("_T")

@@ -94,3 +94,11 @@ def test_the_days_that_are_looked_at_move_on_in_steps() -> None:
         series = lately(of(values, FIRST + timedelta(days=later)))
         assert WINDOW_DAYS - 28 < series.values.shape[1] <= WINDOW_DAYS
     assert lately(fleet()).first_day == FIRST
+
+
+def test_a_controller_that_is_switched_off_every_night_is_not_failing() -> None:
+    reboots = np.ones(DAYS)
+    assert drift_findings(of({SeriesKey("L1", "reboots"): reboots}), [], END) == []
+    reboots[:120] = 0.0
+    (found,) = drift_findings(of({SeriesKey("L1", "reboots"): reboots}), [], END)
+    assert found.component == "controller-supply"
