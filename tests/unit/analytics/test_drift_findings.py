@@ -315,3 +315,13 @@ def test_a_part_is_told_by_the_channel_that_is_soonest_at_its_limit(lift: Lift) 
     assert left["peak_current_a"] < left["closing_ms"]
     assert finding.channel == finding.evidence[0]["channel"] == "peak_current_a"
     assert finding.days_left == pytest.approx(left["peak_current_a"], abs=1)
+
+
+def test_all_stops_that_spread_because_one_landing_moves_are_that_landings_vane(lift: Lift) -> None:
+    lift.levels()
+    lift.normal("error_spread_mm", 2.0, 0.1, None, "up")
+    lift.add("error_mm", -0.15, floor=3)
+    lift.add("error_spread_mm", 0.05)
+    (finding,) = lift.findings()
+    assert (finding.component, finding.floor) == ("landing-vane", 3)
+    assert {item["channel"] for item in finding.evidence} == {"error_mm", "error_spread_mm"}
