@@ -42,8 +42,14 @@ imports: setup-dev
 
 check: lint types imports ## everything that needs no running program
 
+# Servers that are killed and clocks that run are not for a machine on which something else runs at the same time.
+ALONE := tests/chaos tests/integration
+
+test: export OMP_NUM_THREADS = 1
+test: export OPENBLAS_NUM_THREADS = 1
 test: check ## every check and every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist worksteal $(ALONE:%=--ignore=%)
+	$(BIN)/python -m pytest $(ALONE)
 
 chaos: setup-dev ## TRIALS=100 seeded failures of a whole service, from SEED=1 on; writes docs/reliability.md
 	$(BIN)/python -m tests.chaos --trials $(TRIALS) --seed $(SEED) --report docs/reliability.md
