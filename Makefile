@@ -48,7 +48,7 @@ ALONE := tests/chaos tests/integration
 test: export OMP_NUM_THREADS = 1
 test: export OPENBLAS_NUM_THREADS = 1
 test: check ## every check and every test
-	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist worksteal $(ALONE:%=--ignore=%)
+	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile $(ALONE:%=--ignore=%)
 	$(BIN)/python -m pytest $(ALONE)
 
 chaos: setup-dev ## TRIALS=100 seeded failures of a whole service, from SEED=1 on; writes docs/reliability.md

@@ -112,10 +112,16 @@ def _migrate(url: str) -> None:
         opened.dispose()
 
 
+def open_hastily(url: str) -> Engine:
+    """Return an engine that on SQLite does not wait for the disk: no power cut comes while a test runs."""
+    engine = open_engine(url)
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
+    return engine
+
+
 def _opened(url: str) -> Iterator[Engine]:
-    opened = open_engine(url)
-    if opened.dialect.name == "sqlite":  # no power cut comes while a test runs, and waiting for the disk is most of it
-        sa.event.listen(opened, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
+    opened = open_hastily(url)
     try:
         yield opened
     finally:

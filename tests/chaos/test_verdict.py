@@ -117,11 +117,9 @@ def order(*alerts: int, kind: str = "repair", cause: str = "overspeed") -> dict[
     return {"lift_id": LIFT, "kind": kind, "cause": cause, "alert_ids": list(alerts)}
 
 
-def rung(
-    said: list[Said], alerts: list[dict[str, Any]], orders: list[dict[str, Any]], *, is_ordered: bool
-) -> list[str]:
+def rung(said: list[Said], alerts: list[dict[str, Any]], orders: list[dict[str, Any]], **how: Any) -> list[str]:
     verdict = Verdict()
-    judge_alerts(verdict, said, Found(alerts=alerts, orders=orders), is_ordered=is_ordered)
+    judge_alerts(verdict, said, Found(alerts=alerts, orders=orders), **how)
     return verdict.alerts
 
 
@@ -204,10 +202,18 @@ def test_a_fault_that_comes_again_and_again_is_one_finding() -> None:
     assert rung(said, [], [], is_ordered=False) != []
 
 
-def test_a_lift_that_has_gone_rings_once_or_not_yet() -> None:
+def test_a_lift_that_has_gone_rings_once_and_stays_so() -> None:
     silent = alert(1, is_open=True, kind="no-contact", code=None)
-    assert rung([WILL], [silent], [], is_ordered=True) == rung([WILL], [], [], is_ordered=True) == []
-    assert len(rung([WILL], [silent, {**silent, "id": 2}], [], is_ordered=True)) == 1
+    assert rung([WILL], [silent], [], is_ordered=True) == []
+    for wrong in ([], [{**silent, "cleared_at": "then"}], [silent, {**silent, "id": 2}]):
+        assert len(rung([WILL], wrong, [], is_ordered=True)) == 1
+
+
+def test_a_lift_that_has_gone_before_the_service_connected_again_may_not_ring_yet() -> None:
+    silent = alert(1, is_open=True, kind="no-contact", code=None)
+    for right in ([], [silent]):
+        assert rung([WILL], right, [], is_ordered=True, returning={LIFT}) == []
+    assert len(rung([WILL], [silent, {**silent, "id": 2}], [], is_ordered=True, returning={LIFT})) == 1
 
 
 def test_a_lift_that_speaks_after_its_last_will_is_not_called_silent_where_messages_overtake_each_other() -> None:

@@ -135,12 +135,12 @@ def _judged(stage: Stage, played: Played, settle_s: float) -> Verdict:
     """Wait for quiet, and judge again and again until all is well or time is up."""
     played.until(stage.is_ready, "every process to be ready", READY_S_MAX)
     played.until(_Quiet(stage), "quiet", QUIET_S_MAX)
-    excused = _excused(stage, played)
+    excused, returning = _excused(stage, played), _returning(stage, played)
     lift_ids = {said.lift_id for publication, _ in played.spoken for said in publication.said}
     deadline_s = time.monotonic() + settle_s
     with contextlib.closing(Reader(stage, lift_ids)) as reader:
         while True:
-            verdict = _verdict_on(reader.read(), played, excused)
+            verdict = _verdict_on(reader.read(), played, excused, returning)
             if verdict.is_good or time.monotonic() > deadline_s:
                 break
             time.sleep(0.5)
@@ -150,13 +150,13 @@ def _judged(stage: Stage, played: Played, settle_s: float) -> Verdict:
     return verdict
 
 
-def _verdict_on(found: Found, played: Played, excused: set[Key]) -> Verdict:
+def _verdict_on(found: Found, played: Played, excused: set[Key], returning: set[str]) -> Verdict:
     verdict = Verdict()
     said = {key_of_said(each): each for publication, _ in played.spoken for each in publication.said}
     noise = [Kept(publication.topic, publication.payload) for publication, _ in played.spoken if not publication.said]
     there = judge_messages(verdict, said.values(), noise, found, excused)
     present: list[Said] = [each for key, each in said.items() if key in there]
-    judge_alerts(verdict, present, found, is_ordered=played.plan.is_ordered)
+    judge_alerts(verdict, present, found, is_ordered=played.plan.is_ordered, returning=returning)
     judge_ledger(verdict, said.values(), there, found)
     return verdict
 
@@ -169,6 +169,17 @@ def _excused(stage: Stage, played: Played) -> set[Key]:
             excused |= {key_of_said(said) for said in publication.said}
             excused.add((publication.topic, publication.payload))
     return excused
+
+
+def _returning(stage: Stage, played: Played) -> set[str]:
+    """Return the lifts whose last will came before the service last connected: they have ten minutes to come back."""
+    connected_s = max(stage.tap.subscribed_s) + SUBSCRIBE_S
+    return {
+        said.lift_id
+        for publication, puback in played.spoken
+        for said in publication.said
+        if said.fate == "will" and puback.at_s <= connected_s
+    }
 
 
 def _may_lose(stage: Stage, publication: Publication, puback: Puback, killed_s: float) -> bool:

@@ -132,14 +132,16 @@ def judge_messages(
     return {key for key in (*expected, *garbage) if stored[key] or kept[key]}
 
 
-def judge_alerts(verdict: Verdict, present: Iterable[Said], found: Found, *, is_ordered: bool) -> None:
+def judge_alerts(
+    verdict: Verdict, present: Iterable[Said], found: Found, *, is_ordered: bool, returning: Collection[str] = ()
+) -> None:
     """Hold alerts and orders against the words of those messages that are there.
 
     In an ordered stream each raise that finds its condition at rest rings once. Where messages may overtake each other
     a clear may come before its raise, which then never rings: the count may be lower, never higher, and what stands
-    at the end must be open.
+    at the end must be open. `returning` are lifts that have time to come back after the service was away.
     """
-    expected = _expected_alerts(present, is_ordered=is_ordered)
+    expected = _expected_alerts(present, returning, is_ordered=is_ordered)
     alerts: dict[tuple[str, str, str | None], list[dict[str, Any]]] = {}
     for alert in found.alerts:
         alerts.setdefault((alert["lift_id"], alert["kind"], alert["code"]), []).append(alert)
@@ -209,16 +211,18 @@ def _altered(row: Row, said: Said | None) -> list[str]:
     return [f"altered: {said.fields} became {row.at} {row.readings}"]
 
 
-def _expected_alerts(present: Iterable[Said], *, is_ordered: bool) -> dict[tuple[str, str, str | None], Expected]:
+def _expected_alerts(
+    present: Iterable[Said], returning: Collection[str], *, is_ordered: bool
+) -> dict[tuple[str, str, str | None], Expected]:
     """Return, by lift, kind and code, what there has to be."""
     words: dict[tuple[str, str], list[Said]] = {}
     repeats: Counter[tuple[str, str | None]] = Counter()
     expected: dict[tuple[str, str, str | None], Expected] = {}
     for said in present:
         if said.fate == "will":
-            # Without order a message from before the will may come after it: then the lift is heard, as far as we know.
-            # After a process of ours was away for long, lifts have ten minutes to come back: then nobody is called yet.
-            expected[said.lift_id, "no-contact", None] = (0, 1, (0, 1)) if is_ordered else (0, 3, (0, 1))
+            expected[said.lift_id, "no-contact", None] = _expected_silence(
+                is_ordered=is_ordered, may_return=said.lift_id in returning
+            )
         elif said.condition in RINGING:
             words.setdefault((said.lift_id, str(said.condition)), []).append(said)
         if said.fields.get("phase") == "raised":
@@ -234,6 +238,13 @@ def _expected_alerts(present: Iterable[Said], *, is_ordered: bool) -> dict[tuple
             # Others are raised twice and said again: that may come after the clear, or after a step of the clock.
             expected[lift_id, "repeated-fault", code] = (1, 1, (1,)) if code == REPEATED else (0, 1, (0, 1))
     return expected
+
+
+def _expected_silence(*, is_ordered: bool, may_return: bool) -> Expected:
+    """Without order a message from before the will may come after it: then the lift is heard, as far as we know."""
+    if not is_ordered:
+        return 0, 3, (0, 1)
+    return (0, 1, (0, 1)) if may_return else (1, 1, (1,))
 
 
 def _while_held(calls: Expected) -> Expected:

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from alerts.alert import PEOPLE, Alert, AlertChange, AlertState, IllegalTransitionError, Suppression, changed
 from alerts.journal import HistoryEntry
 from alerts.quiet_desk import QuietDesk
-from ingest.database import open_engine
+from tests.conftest import open_hastily
 from tests.unit.alerts.parts import RULES, Room, alarm, at, fault, finding, state
 
 LIFTS = ("A1", "B2")
@@ -43,7 +43,7 @@ class Centre(RuleBasedStateMachine):
         for old in self.folder.glob("centre.sqlite*"):
             old.unlink()
         shutil.copyfile(self.template, path)
-        self.engine = open_engine(f"sqlite:///{path}")
+        self.engine = open_hastily(f"sqlite:///{path}")
         self.room = Room(self.engine, lift_ids=LIFTS)
         self.desks = [self.room.desk, self.room.another_desk()]
         self.quiet = QuietDesk(self.room.journal, RULES)
@@ -151,5 +151,5 @@ def test_no_sequence_of_calls_reaches_an_illegal_state_or_loses_history(
 ) -> None:
     monkeypatch.setattr(Centre, "folder", tmp_path, raising=False)
     monkeypatch.setattr(Centre, "template", migrated_sqlite_file, raising=False)
-    few = settings(max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck))
+    few = settings(max_examples=15, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(Centre, settings=few)

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
 from alerts.desk import DeskSettings
-from ingest.database import open_engine
 from ingest.messages import Message
+from tests.conftest import open_hastily
 from tests.unit.alerts.parts import LATE_S, NOON, Room, alarm, at, door, fault, finding, state
 
 CODES = ("entrapment", "lift-shaft-device-fault", "power-supply-fault")
 _lifts = count(1)
-on_one_database = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+on_one_database = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 # (what, raised or cleared, does the lift number its messages)
 steps = st.lists(st.tuples(st.sampled_from([*CODES, "alarm"]), st.booleans()), min_size=1, max_size=12)
@@ -181,7 +181,7 @@ def test_a_failure_at_any_statement_loses_nothing_and_the_retry_doubles_nothing(
     while True:
         copy = tmp_path / f"copy{failures}.sqlite"
         copy.write_bytes(untouched)
-        engine = open_engine(f"sqlite:///{copy}")
+        engine = open_hastily(f"sqlite:///{copy}")
         try:
             room = Room(engine, DeskSettings(silence_s_max=60))
             outage = Outage(engine)

@@ -33,7 +33,7 @@ from alerts.order_papers import Role, content_sha256
 from alerts.order_sheet import CheckFound
 from alerts.request_keys import Answer, Request, answered_once
 from alerts.work_orders import LEGAL_TRANSITIONS, OrderKind, OrderState, WorkOrder
-from ingest.database import open_engine
+from tests.conftest import open_hastily
 from tests.unit.alerts.parts import Room, at, fault
 
 LIFTS = ("A1", "B2")
@@ -53,8 +53,7 @@ class Orders(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         path = Path(self.folder.name) / "liftwatch.sqlite"
         shutil.copyfile(self.migrated, path)
-        self.engine = open_engine(f"sqlite:///{path}")
-        sa.event.listen(self.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
+        self.engine = open_hastily(f"sqlite:///{path}")
         self.room = Room(self.engine, lift_ids=LIFTS)
         self.desks = [self.room.desk, self.room.another_desk()]
         self.now_s = 0
@@ -230,6 +229,6 @@ def test_no_sequence_of_calls_loses_history_or_orders_the_same_work_twice(migrat
     run_state_machine_as_test(
         Orders,
         settings=settings(
-            max_examples=20, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=12, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
