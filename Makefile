@@ -43,7 +43,7 @@ imports: setup-dev
 check: lint types imports ## everything that needs no running program
 
 # Servers that are killed and clocks that run are not for a machine on which something else runs at the same time.
-ALONE := tests/chaos tests/integration
+ALONE := tests/chaos tests/integration tests/acceptance/test_main_job.py
 
 test: export OMP_NUM_THREADS = 1
 test: export OPENBLAS_NUM_THREADS = 1
