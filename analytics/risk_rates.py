@@ -13,8 +13,8 @@ EXPOSURE_DAYS_MIN = 30.0
 # Without any history: four breakdowns a year, and lifts that differ by as much as they have in common (Liftwatch's own
 # assumption within the 2 to 8 a year that are published for lifts in service). It weighs as much as 90 days.
 DEFAULT_SHAPE, DEFAULT_DAYS = 1.0, 91.25
-# For the level of a fleet the default counts as half a breakdown: fleets differ by a factor of e and more (2 to 8 a year
-# are usual, neglected ones have 30), which is a gamma of that shape. For how much its lifts differ it counts as five.
+# For the level of a fleet the default counts as half a breakdown: fleets differ by a factor of e and more (2 to 8 a
+# year are usual, neglected ones have 30), as a gamma of that shape does. For how much lifts differ it counts as five.
 _LEVEL_COUNT, _SPREAD_COUNT = 0.5, 5.0
 _SPREAD_MIN = 0.01
 
