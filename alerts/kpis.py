@@ -13,6 +13,8 @@ from statistics import median
 
 from msgspec import Struct
 
+from alerts.alert import FINDING_KINDS
+
 RATE_WINDOW = timedelta(minutes=10)
 # More than this many in ten minutes, for each operator, is a flood.
 FLOOD_ABOVE = 10
@@ -61,8 +63,9 @@ class Kpis(Struct, frozen=True, kw_only=True):
     The first seven are OPC UA's: `maximum_active_state_s` and `maximum_unack_s` are the longest times within the period
     that an alert was active, or not acknowledged; the rates are alerts in ten minutes (now, at most, on average);
     `maximum_re_alarm_count` is how often one alert was raised again while it was active. `flood_share` is the share of
-    time with more than ten alerts in the ten minutes before, for each operator; `stale` counts what is active at the
-    end for more than 24 h, `stale_urgent` what of that has priority 1 or 2; `top_share` is that of the ten sources.
+    time with more than ten alerts, findings apart, in the ten minutes before, for each operator; `stale` counts what is
+    active at the end for more than 24 h, `stale_urgent` what of that has priority 1 or 2; `top_share` is that of the
+    ten sources.
     """
 
     since: datetime
@@ -159,6 +162,8 @@ def kpis(alerts: Iterable[CountedAlert], period: Period, operators: int = 1) -> 
     known = sorted((alert for alert in alerts if alert.received_at < period.until), key=lambda each: each.received_at)
     instants = [alert.received_at for alert in known]
     new = known[bisect_left(instants, period.since) :]
+    # Findings come all at once and can wait: as for the alert about a flood, they are none.
+    alarms = [alert.received_at for alert in known if alert.kind not in FINDING_KINDS]
     length = period.until - period.since
     windows = length / RATE_WINDOW
     sources = Counter(alert.source for alert in new)
@@ -178,7 +183,7 @@ def kpis(alerts: Iterable[CountedAlert], period: Period, operators: int = 1) -> 
         average_alarm_rate=len(new) / windows,
         maximum_re_alarm_count=max((alert.repeats for alert in new), default=0),
         per_operator_10_min=len(new) / windows / operators,
-        flood_share=_flood(instants, period, FLOOD_ABOVE * operators) / length,
+        flood_share=_flood(alarms, period, FLOOD_ABOVE * operators) / length,
         priorities={priority: sum(alert.priority == priority for alert in new) for priority in (1, 2, 3, 4)},
         chattering=_chattering(new, sources),
         stale=len(old),

@@ -14,7 +14,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from analytics.occurrences import REPEAT_SAME_FAULT, Occurrence, place
+from analytics.occurrences import REPEAT_SAME_FAULT, Occurrence, has_passed, place
 from ingest.faults import CANONICAL, component_of
 from ingest.fleet import OutageKind
 
@@ -112,7 +112,7 @@ def breakdowns(found: Iterable[Occurrence]) -> list[Occurrence]:
 
 
 def _stops(item: Occurrence) -> bool:
-    if item.kind is not OutageKind.BREAKDOWN:
+    if item.kind is not OutageKind.BREAKDOWN or has_passed(item):
         return False
     known = CANONICAL.get(item.code)
     return item.source == "outage" or known is None or known.stops_lift

@@ -19,6 +19,18 @@ from ingest.messages import Fault, Message
 REPEAT_SAME_FAULT = timedelta(minutes=15)
 # Two records of one fault (telemetry, and an outage log that cuts instants to whole seconds) differ by less.
 _SAME_RECORD = timedelta(seconds=1)
+# Faults that controllers get over by themselves: before this time they call nobody, by the rules of `lift-stopped`.
+PASSES_WITHIN = timedelta(minutes=20)
+PASSING_CODES = frozenset(
+    {
+        "controller-supply-fault",
+        "door-closing-fault",
+        "door-opening-fault",
+        "drive-temperature-exceeded",
+        "position-lost",
+        "start-failure",
+    }
+)
 _NO_CODE = "breakdown"
 _MESSAGE, _OUTAGE = "message", "outage"
 
@@ -36,6 +48,15 @@ class Occurrence(Struct, frozen=True, kw_only=True):
     fault_id: str | None = None
     source: str
     kind: OutageKind = OutageKind.BREAKDOWN
+
+
+def has_passed(item: Occurrence) -> bool:
+    """Tell whether a controller got over a fault before anybody was called: a sign, but no breakdown of the lift.
+
+    What a log calls a breakdown is one, however short.
+    """
+    is_short = item.cleared_at is not None and item.cleared_at - item.raised_at < PASSES_WITHIN
+    return is_short and item.code in PASSING_CODES and item.source == _MESSAGE
 
 
 class _Raised(Struct):

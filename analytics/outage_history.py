@@ -11,7 +11,7 @@ import numpy as np
 from msgspec import Struct, structs
 from numpy.typing import NDArray
 
-from analytics.occurrences import Occurrence
+from analytics.occurrences import PASSES_WITHIN, PASSING_CODES, Occurrence, has_passed
 from ingest.faults import CANONICAL
 from ingest.fleet import Lift, OutageKind
 
@@ -22,6 +22,7 @@ Bools = NDArray[np.bool_]
 DAY_S = 86_400.0
 KINDS = (OutageKind.BREAKDOWN, OutageKind.PLANNED, OutageKind.EXTERNAL, OutageKind.OTHER)
 BREAKDOWN, PLANNED = 0, 1
+_OTHER = KINDS.index(OutageKind.OTHER)
 _NO_SITE = -1
 # What lasted longer than this before a window began says nothing more in it than its lift's silence.
 _OPEN_DAYS_MAX = 50.0
@@ -111,12 +112,20 @@ class OutageHistory(Struct, frozen=True, kw_only=True):
             since=np.where(self.since <= day, self.since, np.inf),
             until_of=np.where(self.until_of <= day, self.until_of, np.inf),
             lift=self.lift[:count],
-            kind=self.kind[:count],
+            kind=self._kind_then(count, day),
             code=self.code[:count],
             raised=self.raised[:count],
             cleared=np.where(cleared <= day, cleared, np.inf),
             until=min(day, self.until),
         )
+
+    def _kind_then(self, count: int, day: float) -> Ints:
+        """Return the kinds as they were known: what passed was a breakdown as long as nobody knew that it would."""
+        kind, raised, cleared = self.kind[:count], self.raised[:count], self.cleared[:count]
+        passing = [place for place, code in enumerate(self.codes) if code in PASSING_CODES]
+        is_short = cleared - raised < PASSES_WITHIN.total_seconds() / DAY_S
+        was_open = is_short & (cleared > day) & np.isin(self.code[:count], passing)
+        return np.where(was_open & (kind == _OTHER), BREAKDOWN, kind)
 
     def window(self, begin: float) -> "OutageHistory":
         """Return what was known to happen from `begin` on: lifts are observed since then, what was over is left out."""
@@ -168,10 +177,12 @@ def _day(day: date | None, otherwise: float) -> float:
 
 
 def _kind(item: Occurrence) -> int:
-    """A fault that leaves the lift in service is no breakdown; what an outage log calls one is."""
+    """A fault that leaves the lift in service, or passed, is no breakdown; what an outage log calls one is."""
     known = CANONICAL.get(item.code)
     serves = item.source == "message" and known is not None and not known.stops_lift
-    return KINDS.index(OutageKind.OTHER if serves and item.kind is OutageKind.BREAKDOWN else item.kind)
+    return KINDS.index(
+        OutageKind.OTHER if (serves or has_passed(item)) and item.kind is OutageKind.BREAKDOWN else item.kind
+    )
 
 
 def _cleared(item: Occurrence) -> float:

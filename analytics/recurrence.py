@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from analytics.findings import EVIDENCE_MAX, Finding, FindingKind, in_words, rfc3339, said
-from analytics.occurrences import Occurrence, place
+from analytics.occurrences import Occurrence, has_passed, place
 from analytics.settings import AssessmentSettings
 from ingest.faults import component_of
 from ingest.fleet import OutageKind, Visit, VisitKind
@@ -100,14 +100,15 @@ def repeat_repairs(
 ) -> list[Finding]:
     """Return, by lift and cause, the repairs after which the same fault came again within 30 days (AS-02, SD-17).
 
-    A second repair of the same cause within that time says so too, where no fault message did. The finding holds for
-    as long after the last return, unless a repair of that cause has answered it. `value` is the days from the repair
-    to the first return, `limit` the days that a repair has to hold.
+    What the controller got over by itself before anybody was called is no return: the repair held, and if it goes on it
+    is a repeated fault. A second repair of the same cause within that time says so too, where no fault message did.
+    The finding holds for as long after the last return, unless a repair of that cause has answered it. `value` is the
+    days from the repair to the first return, `limit` the days that a repair has to hold.
     """
     settings = settings or AssessmentSettings()
     window = timedelta(days=settings.repeat_repair_days)
     # A fault that a repair of this window answered can be one window older than that.
-    faults = _counted(found, as_of - 2 * window, as_of)
+    faults = _counted((item for item in found if not has_passed(item)), as_of - 2 * window, as_of)
     findings = []
     for lift_id, repairs in _repairs_by_lift(visits, as_of).items():
         for cause in {repair.cause for repair in repairs}:

@@ -8,15 +8,16 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from alerts.journal import OPEN
-from alerts.work_orders import UNDONE_STATES, OrderKind
+from alerts.work_orders import UNDONE_STATES, OrderKind, WorkOrder
 from analytics.feature_format import packed
+from analytics.outcomes import NO_FAULT
 from api.composition import Parts
 from benchmarks.simulated_fleet import lift_values
-from ingest.clock import from_ms
+from ingest.clock import from_ms, to_ms
 from ingest.messages import Fault, Kind, Message
 from simulator.fleet import LiftSpec
 from simulator.life import Life
-from simulator.people import MINUTE_MS
+from simulator.people import MINUTE_MS, Presence
 from simulator.register import visit_of
 from simulator.traffic import DAY_MS
 
@@ -32,6 +33,7 @@ class Days:
     def __init__(self, parts: Parts, fleet: Sequence[LiftSpec], lives: Mapping[str, Life]) -> None:
         """Know the lives."""
         self._parts, self._fleet, self._lives = parts, fleet, lives
+        self._held: dict[str, Presence] = {}
 
     def before(self, start_ms: int) -> None:
         """Tell what was known when the month began: faults and visits of a year, daily values of 90 days."""
@@ -62,12 +64,22 @@ class Days:
             self._parts.store.write(told)
 
     def _tell_visits(self, since_ms: int, until_ms: int) -> None:
-        self._parts.register.add_visits(
-            visit_of(lift_id, each)
-            for lift_id, life in self._lives.items()
-            for each in life.presences
-            if since_ms <= each.end_ms < until_ms
-        )
+        """Tell of visits; a repair at a lift with an order is told by whoever ends the order, so that it is not two."""
+        ordered = {order.lift_id: to_ms(order.opened_at) for order in self._undone()}
+        told = []
+        for lift_id, life in self._lives.items():
+            for each in life.presences:
+                if not since_ms <= each.end_ms < until_ms:
+                    continue
+                if each.kind == "repair" and ordered.get(lift_id, until_ms) <= each.end_ms:
+                    self._held[lift_id] = each
+                else:
+                    told.append(visit_of(lift_id, each))
+        self._parts.register.add_visits(told)
+
+    def _undone(self) -> list[WorkOrder]:
+        orders = self._parts.journal.work_orders(limit=_ORDERS_MAX)
+        return [each for each in orders if each.state in UNDONE_STATES and each.kind is not OrderKind.RESCUE]
 
     def _tell_values(self, since_ms: int, until_ms: int) -> None:
         for spec in self._fleet:
@@ -78,9 +90,11 @@ class Days:
     def _finish_orders(self, now: datetime) -> None:
         """Let technicians finish what is no longer wrong; a rescue ends with its case."""
         standing = {alert.id for alert in self._parts.journal.alerts(limit=_ALERTS_MAX, state=OPEN)}
-        for order in self._parts.journal.work_orders(limit=_ORDERS_MAX):
-            if order.state not in UNDONE_STATES or order.kind is OrderKind.RESCUE or standing & set(order.alert_ids):
+        for order in self._undone():
+            if standing & set(order.alert_ids):
                 continue
+            repair = self._held.pop(order.lift_id, None)
+            found = NO_FAULT if repair is None or repair.cause_code is None else repair.cause_code
             for to in ("on-site", "done", "closed"):
-                note, cause = ("it is mended", None) if to != "done" else (None, order.cause)
+                note, cause = ("it is mended", None) if to != "done" else (None, found)
                 self._parts.desk.transition(order.id, to, "Ines", now, note=note, cause_code=cause)

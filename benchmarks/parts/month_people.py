@@ -14,7 +14,7 @@ from simulator.life import Life
 
 # Seconds until an alert is acknowledged, by priority: from, to. An assumption.
 ACKNOWLEDGES_S = {1: (20, 120), 2: (60, 900), 3: (300, 14_400), 4: (3_600, 86_400)}
-_LOOKS_AT_MAX = 200
+_LOOKS_AT_MAX = 2_000
 
 Action = Callable[[], object]
 

@@ -6,7 +6,7 @@ from statistics import median
 
 from msgspec import Struct
 
-from alerts.alert import Alert, AlertKind
+from alerts.alert import FINDING_KINDS, Alert, AlertKind
 from analytics.findings import FindingKind
 from api.composition import Parts
 from benchmarks.wear_found import SHOWN_BY
@@ -95,18 +95,25 @@ def verdict(parts: Parts, truths: Truths) -> Sequence[tuple[str, str]]:
 
 def verdict_of_the_rest(parts: Parts, truths: Truths) -> Sequence[tuple[str, str]]:
     """Return the rows of the table about what is not for at once."""
-    alerts = [alert for alert in parts.journal.alerts(limit=_ALERTS_MAX) if alert.rang]
+    known = parts.journal.alerts(limit=_ALERTS_MAX)
+    alerts = [alert for alert in known if alert.rang]
     urgent = [alert for alert in alerts if alert.priority == _URGENT]
     stops = [alert for alert in urgent if alert.kind == AlertKind.LIFT_STOPPED]
     right = [alert for alert in stops if truths.needed(alert)]
     drifts = [truths.needed(alert) for alert in alerts if alert.kind == FindingKind.DRIFT]
     broken = [(lift_id, each) for lift_id, found in truths.stopped.items() for each in found]
-    waits_s = [wait for lift_id, each in broken if (wait := _wait_s(alerts, lift_id, each)) is not None]
+    # A lift of a building without power is told of by the alert about the building.
+    rang = {f"alert {alert.id}" for alert in alerts}
+    told = [alert for alert in known if alert.rang or alert.suppressed_by in rang]
+    waits_s = [wait for lift_id, each in broken if (wait := _wait_s(told, lift_id, each)) is not None]
     orders = parts.journal.work_orders(limit=_ALERTS_MAX)
     kinds = Counter(order.kind.value for order in orders)
     return [
         ("breakdowns that stop a lift, in the truth", f"{len(broken)}"),
-        ("of these told by an alert that rang", f"{len(waits_s)} ({len(waits_s) / max(1, len(broken)):.1%})"),
+        (
+            "of these told by an alert that rang, of the lift or its building",
+            f"{len(waits_s)} ({len(waits_s) / max(1, len(broken)):.1%})",
+        ),
         (
             "from the breakdown to the alert: median, longest, s",
             f"{median(waits_s or [0]):.0f}, {max(waits_s, default=0):.0f}",
@@ -115,6 +122,7 @@ def verdict_of_the_rest(parts: Parts, truths: Truths) -> Sequence[tuple[str, str
         ("precision of stopped lifts at priority 2", f"{len(right) / max(1, len(stops)):.1%}"),
         ("other alerts of priority 2", f"{len(urgent) - len(stops)}"),
         ("drifts told, and of a part that wore", f"{len(drifts)}, {sum(map(bool, drifts))}"),
+        ("findings among the alerts", f"{sum(alert.kind in FINDING_KINDS for alert in alerts)}"),
         ("orders opened", ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))),
     ]
 

@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from alerts.kpis import DEFAULT_SHIFTS, CountedAlert, Period, Shift, days, kpis, parse_shifts, shifts
 from tests.unit.alerts.parts import NOON, at
@@ -185,3 +186,9 @@ def test_parts_add_up_to_the_whole(instants: list[int], cuts: list[int]) -> None
     in_flood_s = sum(part.flood_share * (part.until - part.since).total_seconds() for part in parts)
     assert in_flood_s == pytest.approx(whole.flood_share * 36_000)
     assert max(part.maximum_alarm_rate for part in parts) == whole.maximum_alarm_rate
+
+
+def test_findings_that_come_all_at_once_are_no_flood() -> None:
+    found = [structs.replace(alarm(number), kind="maintenance-due") for number in range(40)]
+    whole = kpis(found, TEN_HOURS)
+    assert (whole.flood_share, whole.maximum_alarm_rate, whole.alarm_count) == (0, 40, 40)

@@ -7,6 +7,7 @@ from structlog.testing import capture_logs
 from alerts.alert import ALERT_KINDS, AlertKind
 from alerts.rules import Rule, RuleBook, RuleBookError
 from alerts.work_orders import LEGAL_TRANSITIONS, OrderKind
+from analytics.occurrences import PASSES_WITHIN, PASSING_CODES
 from ingest.faults import CANONICAL, Origin
 from tests.unit.alerts.parts import RULES
 
@@ -230,3 +231,8 @@ def test_the_document_holds_the_table_of_transitions() -> None:
     rows = [line.split("|")[1:3] for line in life.splitlines() if line.count("|") == 3]
     told = {before.strip(): {to.strip() for to in after.split(",") if to.strip()} for before, after in rows[2:]}
     assert told == {before.value: {to.value for to in after} for before, after in LEGAL_TRANSITIONS.items()}
+
+
+def test_what_passes_for_analytics_is_what_waits_by_the_rules() -> None:
+    waits = {code: RULES.rule(AlertKind.LIFT_STOPPED, code).on_delay_s for code in CANONICAL}
+    assert {code for code, on_delay_s in waits.items() if on_delay_s == PASSES_WITHIN.total_seconds()} == PASSING_CODES

@@ -128,3 +128,13 @@ def test_days_at_risk_are_at_most_the_window_and_no_breakdown_lies_beyond_them(f
     assert (known.risk_day <= known.exposure_days[known.owner] + 1e-9).all()
     assert known.counts().sum() == sum(known.counts(part).sum() for part in range(len(known.parts)))
     assert (known.discounted_exposure(30) <= known.exposure_days + 1e-9).all()
+
+
+def test_what_the_controller_mends_before_anybody_is_called_is_a_sign_and_no_breakdown() -> None:
+    minute = 1 / 1440
+    short = stop(1, cleared=1 + 19 * minute, source="message")
+    assert breakdowns([short]) == []
+    assert len(breakdowns([stop(1, cleared=1 + 20 * minute, source="message")])) == 1, "somebody was called"
+    assert len(breakdowns([stop(1, source="message")])) == 1, "nobody says that it is over"
+    assert len(breakdowns([stop(1, "safety-interlock-fault", 1 + minute, source="message")])) == 1, "it does not wait"
+    assert len(breakdowns([stop(1, cleared=1 + minute)])) == 1, "what a log calls a breakdown is one"

@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from analytics.findings import EVIDENCE_MAX, Finding, FindingKind
 from analytics.occurrences import Occurrence
@@ -245,3 +246,11 @@ def test_a_finding_was_complete_within_its_window(faults: list[float], repairs: 
     for finding in repeat_repairs(found, visits, until):
         assert 0 < finding.value <= 30
         assert finding.found_at <= until
+
+
+def test_a_repair_holds_though_the_door_stops_for_minutes_and_that_is_told_when_it_repeats() -> None:
+    passing = [structs.replace(fault(day), cleared_at=START + day * DAY + timedelta(minutes=5)) for day in (2, 3, 4)]
+    assert repeat_repairs(passing, [repair(1)], START + 5 * DAY) == []
+    (finding,) = repeated_faults(passing, START + 5 * DAY)
+    assert finding.value == 3
+    assert repeat_repairs([*passing, fault(4.5)], [repair(1)], START + 5 * DAY)[0].found_at == START + 4.5 * DAY
