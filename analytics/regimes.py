@@ -15,8 +15,6 @@ from msgspec import Meta, Struct
 
 from ingest.fleet import Lift, VisitKind
 
-# MP-01 asks for a warning before the day and leaves the time to the owner: enough to move a team within one week.
-VISIT_DUE_SOON_DAYS = 3
 Words = Annotated[str, Meta(min_length=1, max_length=200)]
 # It stands as the cause of orders and visits.
 Slug = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}\Z")]

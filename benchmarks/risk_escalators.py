@@ -31,7 +31,6 @@ from simulator.fleet import Care, make_fleet
 from simulator.history import HistoryFiles, Span
 
 BEGIN = datetime(2014, 5, 3, tzinfo=UTC)
-HEADING = "## Risk on a real log"
 START = datetime(2025, 1, 1, tzinfo=UTC)
 DAY, DAY_MS = timedelta(days=1), 86_400_000
 

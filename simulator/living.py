@@ -57,7 +57,6 @@ _PROGRESS_AFTER = (0.45, 0.75)
 _MASKED_TO = (0.3, 0.6)
 _OUT_OF_USE_CHANCE, _OUT_OF_USE_DAYS = 0.02, (14, 56)
 _MODERNISED_CHANCE, _MODERNISED_DAYS, _MODERNISED_FROM_AGE = 0.05, (21, 42), 18
-_REBOOTS_PER_YEAR = 1.0
 # Monthly entrapments of 1.45 % at 11-15 years and 0.68 % after modernisation (Nanjing, 2015): about twice as many.
 _AGE_BASE, _AGE_PER_YEAR, _AGE_MAX = 0.6, 0.04, 1.8
 
