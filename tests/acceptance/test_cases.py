@@ -84,8 +84,14 @@ def test_button_outside_the_zone_and_passengers_are_an_entrapment_with_its_rescu
         60 told case.received A1*
         360 told case.answer-late A1*
         700 told case.reported-free A1*
-        """,
-        ignoring=ALERTS_AND_ORDERS,
+        60 told alert.raised A1 passenger-alarm
+        60 told alert.raised A1 entrapment entrapment
+        60 told work-order.opened A1 rescue entrapment
+        660 told alert.reminded A1 passenger-alarm
+        660 told alert.reminded A1 entrapment entrapment
+        700 told alert.cleared A1 passenger-alarm
+        700 told alert.cleared A1 entrapment entrapment
+        """
     )
     case = only_case(play)
     assert (case.certainty, case.closed_at) == (Certainty.CONCLUDED, None), "the case waits for a person"
@@ -176,8 +182,16 @@ def test_a_suspicion_that_nobody_answers_becomes_an_entrapment_with_its_rescue(s
         10 told case.received A1*
         310 told case.answer-late A1*
         1810 told case.arrival-late A1*
-        """,
-        ignoring=ALERTS_AND_ORDERS,
+        10 told alert.raised A1 passenger-alarm
+        310 told alert.raised A1 entrapment entrapment
+        310 told work-order.opened A1 rescue entrapment
+        610 told alert.reminded A1 passenger-alarm
+        910 told alert.reminded A1 entrapment entrapment
+        1210 told alert.reminded A1 passenger-alarm
+        1510 told alert.reminded A1 entrapment entrapment
+        1510 told work-order.clock-warning A1 rescue entrapment
+        1810 told alert.reminded A1 passenger-alarm
+        """
     )
 
 
