@@ -72,14 +72,16 @@ def anomaly_findings(series: DailySeries, as_of: datetime) -> list[Finding]:
     """
     odd_ones: dict[str, list[_Odd]] = defaultdict(list)
     groups: dict[tuple[str, str | None], list[int]] = defaultdict(list)
-    for number, key in enumerate(series.keys):
-        if key.floor is None and key.channel in ANOMALY_CHANNELS:
-            groups[key.channel, key.direction].append(number)
+    channels, channel = series.channels
+    is_looked_at = np.array([name in ANOMALY_CHANNELS for name in channels], dtype=np.bool_)
+    for number in np.flatnonzero(is_looked_at[channel] & ~series.is_landing).tolist():
+        key = series.keys[number]
+        groups[key.channel, key.direction].append(number)
     skipped = max(series.values.shape[1] - _OWN_DAYS - _LAST_DAYS - _STANDS_DAYS - 1, 0)
     first_day = series.first_day + timedelta(days=skipped)
-    for (channel, direction), at in groups.items():
+    for (name, direction), at in groups.items():
         if len(at) > _PEERS_MIN:
-            for row, odd in _odd(series.values[at, skipped:], channel, direction):
+            for row, odd in _odd(series.values[at, skipped:], name, direction):
                 odd_ones[series.keys[at[row]].lift_id].append(odd)
     return [_finding(lift_id, odd_ones[lift_id], first_day, as_of) for lift_id in sorted(odd_ones)]
 

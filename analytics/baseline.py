@@ -40,28 +40,46 @@ class Baseline(Struct, frozen=True):
 def normal(values: Floats) -> tuple[Floats, Floats]:
     """Return median and scaled median absolute deviation of the first `BASELINE_DAYS` known days of each series."""
     is_known = np.isfinite(values)
+    has_all = np.asarray(is_known[:, :BASELINE_DAYS].all(axis=1))
+    centre, scale = np.empty(len(values)), np.empty(len(values))
+    for rows in (np.flatnonzero(has_all), np.flatnonzero(~has_all)):
+        if len(rows):
+            first = values[rows, :BASELINE_DAYS] if has_all[rows[0]] else _first_known(values[rows], is_known[rows])
+            centre[rows], scale[rows] = _normal(first)
+    return centre, scale
+
+
+def _first_known(values: Floats, is_known: Flags) -> Floats:
+    """Return the first `BASELINE_DAYS` known days of series with gaps, NaN where other days are."""
     number = np.cumsum(is_known, axis=1, dtype=np.int32)
     # Of a long history only the columns that count for any of the series are sorted.
-    days = max(int(np.searchsorted(number.min(axis=0, initial=BASELINE_DAYS), BASELINE_DAYS)) + 1, 1)
-    first = np.where(is_known[:, :days] & (number[:, :days] <= BASELINE_DAYS), values[:, :days], np.nan)
+    days = max(int(np.searchsorted(number.min(axis=0), BASELINE_DAYS)) + 1, 1)
+    return np.where(is_known[:, :days] & (number[:, :days] <= BASELINE_DAYS), values[:, :days], np.nan)
+
+
+def _normal(first: Floats) -> tuple[Floats, Floats]:
+    """Return level and spread of the days of a baseline."""
     centre = median_known(first)
     scale = _MAD_TO_SIGMA * median_known(np.abs(first - centre[:, None]))
-    return centre, _around_line(first, np.where(number[:, :days] <= BASELINE_DAYS // 2, first, np.nan), scale)
+    return centre, _around_line(first, scale)
 
 
-def _around_line(first: Floats, early: Floats, scale: Floats) -> Floats:
+def _around_line(first: Floats, scale: Floats) -> Floats:
     """Return the spreads, of series that moved steadily through their baseline those around a line."""
-    late = np.where(np.isfinite(early), np.nan, first)
-    known = np.isfinite(early).sum(axis=1), np.isfinite(late).sum(axis=1)
-    means = [np.nansum(half, axis=1) / np.maximum(count, 1) for half, count in zip((early, late), known, strict=True)]
+    is_known = np.isfinite(first)
+    is_early = is_known & (np.cumsum(is_known, axis=1, dtype=np.int32) <= BASELINE_DAYS // 2)
+    halves = is_early, is_known & ~is_early
+    known = [np.count_nonzero(half, axis=1) for half in halves]
+    means = [
+        np.where(half, first, 0.0).sum(axis=1) / np.maximum(count, 1) for half, count in zip(halves, known, strict=True)
+    ]
     is_moving = (np.minimum(*known) > 0) & (np.abs(means[1] - means[0]) > _HALVES_APART * scale)
     rows = np.flatnonzero(is_moving)
     if not len(rows):
         return scale
     day = np.broadcast_to(np.arange(first.shape[1], dtype=np.float64), first[rows].shape)
     places, levels = (
-        [median_known(np.where(np.isfinite(half[rows]), what, np.nan)) for half in (early, late)]
-        for what in (day, first[rows])
+        [median_known(np.where(half[rows], what, np.nan)) for half in halves] for what in (day, first[rows])
     )
     slope = (levels[1] - levels[0]) / (places[1] - places[0])
     off = first[rows] - slope[:, None] * day
@@ -91,7 +109,9 @@ def baseline(values: Floats, scale_min: Floats) -> Baseline:
     """
     centre, scale = normal(values)
     scale = np.maximum(scale, scale_min)
-    scaled = ((values - centre[:, None]) / scale[:, None]).T
+    scaled = values.T.copy()  # day by day, as they are gone through
+    scaled -= centre
+    scaled /= scale
     finite = np.isfinite(scaled)
     level, odd, last = (np.zeros(len(values)) for _ in range(3))
     clean, known = np.empty_like(scaled), np.empty(scaled.shape, dtype=np.bool_)

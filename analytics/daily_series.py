@@ -41,7 +41,7 @@ class _Part(Struct, frozen=True):
 
     keys: list[SeriesKey]
     of_lift: Ints
-    values: NDArray[np.float64]
+    values: NDArray[np.floating]
     counts: NDArray[np.int32]
 
 
@@ -66,7 +66,7 @@ def series_of(lifts: FleetValues, first_day: date, days: int) -> DailySeries:
     ]
     keys = list(chain.from_iterable(part.keys for part in parts))
     order = np.argsort(np.concatenate([part.of_lift for part in parts]), kind="stable")
-    is_told = np.concatenate([part.counts.any(axis=2).ravel() for part in parts])
+    is_told = np.concatenate([(part.counts.max(axis=2) > 0).ravel() for part in parts])
     order = order[is_told[order]]
     place = np.full(len(keys), len(order))  # those left out share a row that is cut off
     place[order] = np.arange(len(order))
@@ -94,20 +94,22 @@ def _landings(lift_ids: Sequence[str], rows: Records, lift: Ints, apart: str, wi
     floor = rows["floor"].astype(np.int64)
     landing = np.where(floor == WHOLE_LIFT, 0, floor + _FLOORS_BELOW)
     first, of_row = _numbered((lift * len(DIRECTIONS) + rows[apart]) * _FLOORS + landing)
-    values = np.full((len(first), len(channels), window[1]), np.nan)
-    counts = np.zeros(values.shape, dtype=np.int32)
-    day = rows["day"] - window[0]
-    values[of_row, :, day] = rows["values"]
-    counts[of_row, :, day] = rows["count"][:, None] * ~np.isnan(rows["values"])
+    days, things = window[1], len(first)
+    place = of_row * days + (rows["day"] - window[0])
+    # Filled day by day as the records are, and turned afterwards: that is what is fast.
+    by_day, count = np.full((things * days, len(channels)), np.nan, dtype=np.float32), np.zeros(things * days, np.int32)
+    by_day[place], count[place] = rows["values"], rows["count"]
+    values = by_day.reshape(things, days, len(channels)).transpose(0, 2, 1)
+    counts = np.empty(values.shape, dtype=np.int32)
+    np.multiply(count.reshape(things, 1, days), ~np.isnan(values), out=counts)
+    floors, others = floor[first].tolist(), rows[apart][first].tolist()
     keys: list[SeriesKey] = []
-    for row in first.tolist():
-        where = None if floor[row] == WHOLE_LIFT else int(floor[row])
-        other = int(rows[apart][row])
+    for number, at, other in zip(lift[first].tolist(), floors, others, strict=True):
+        where = None if at == WHOLE_LIFT else at
         names, direction = (
             ((channels, _REAR_CHANNELS)[other], None) if apart == "rear" else (channels, DIRECTIONS[other])
         )
-        lift_id = lift_ids[lift[row]]
-        keys += [SeriesKey(lift_id, name, where, direction) for name in names]
+        keys += [SeriesKey(lift_ids[number], name, where, direction) for name in names]
     return _Part(keys, np.repeat(lift[first], len(channels)), values, counts)
 
 

@@ -77,7 +77,8 @@ def _more_needed(rows: WearRows) -> Floats:
 
     The doors of the rear have one of their own.
     """
-    is_rear = np.array([rows.series.keys[at].channel not in WEAR_CHANNELS for at in rows.at.tolist()])
+    names, number = rows.series.channels
+    is_rear = np.array([name not in WEAR_CHANNELS for name in names])[number[rows.at]]
     sharing = ((rows.lift * len(CHANNELS) + rows.channel) * 2 + is_rear) * 2 + rows.is_landing
     count = np.bincount(sharing)[sharing]
     halves = 2 if rows.is_landing.any() else 1

@@ -5,18 +5,16 @@ levels, of the lift; those records as `features` declares them; then, where ther
 and count. Whoever changes the records gives the format a new number, and every day is computed anew.
 """
 
-import struct
 from collections.abc import Iterable, Mapping
-from itertools import accumulate
 
 import msgspec
 import numpy as np
 
-from analytics.features import DOOR_RECORD, LEVEL_RECORD, LIFT_RECORD, DayValues, FleetValues
+from analytics.features import DOOR_RECORD, LEVEL_RECORD, LIFT_RECORD, DayValues, FleetValues, Ints, Records
 
 FORMAT = 1
-_HEADER = struct.Struct("<BHHH")
-_RECORDS = (DOOR_RECORD, LEVEL_RECORD, LIFT_RECORD)
+_RECORDS = {"doors": DOOR_RECORD, "levels": LEVEL_RECORD, "lift": LIFT_RECORD}
+_COUNTS = np.dtype([("format", "u1"), *((name, "<u2") for name in _RECORDS)])
 _ENCODER = msgspec.msgpack.Encoder()
 _FAULTS = msgspec.msgpack.Decoder(dict[str, int])
 
@@ -33,44 +31,40 @@ def packed(values: DayValues) -> dict[int, bytes]:
         some = [part[begin[number] : end[number]] for part, begin, end in zip(ordered, first, last, strict=True)]
         faults = values.faults.get(day)
         tail = _ENCODER.encode(faults) if faults else b""
-        rows[day] = _HEADER.pack(FORMAT, *map(len, some)) + b"".join(part.tobytes() for part in some) + tail
+        head = np.array((FORMAT, *map(len, some)), dtype=_COUNTS)
+        rows[day] = head.tobytes() + b"".join(part.tobytes() for part in some) + tail
     return rows
 
 
 def unpacked(rows: Iterable[tuple[str, int, bytes]]) -> FleetValues:
     """Return what rows of lift, number of the day and bytes hold; those of another format are left out."""
+    kept = [row for row in rows if row[2][0] == FORMAT]
     numbers: dict[str, int] = {}
-    pieces: tuple[list[bytes], ...] = ([], [], [])
-    of_rows: list[int] = []
-    faults: list[tuple[int, int, Mapping[str, int]]] = []
-    known: dict[bytes, tuple[int, int, int]] = {}  # most days of a lift have the same landings
-    for lift_id, day, row in rows:
-        if row[0] != FORMAT:
-            continue
-        head = row[: _HEADER.size]
-        ends = known.get(head)
-        if ends is None:
-            ends = known[head] = _ends(head)
-        number = numbers.setdefault(lift_id, len(numbers))
-        of_rows.append(number)
-        pieces[0].append(row[_HEADER.size : ends[0]])
-        pieces[1].append(row[ends[0] : ends[1]])
-        pieces[2].append(row[ends[1] : ends[2]])
-        if len(row) > ends[2]:
-            faults.append((number, day, _FAULTS.decode(row[ends[2] :])))
-    doors, levels, lift = (
-        np.frombuffer(b"".join(piece), dtype=record) for piece, record in zip(pieces, _RECORDS, strict=True)
-    )
-    of_doors, of_levels, of_lift = (
-        np.repeat(np.array(of_rows, dtype=np.int64), [len(each) // record.itemsize for each in piece])
-        for piece, record in zip(pieces, _RECORDS, strict=True)
-    )
+    of_rows = np.array([numbers.setdefault(lift_id, len(numbers)) for lift_id, _, _ in kept], dtype=np.int64)
+    whole = b"".join([row for _, _, row in kept])
+    ends = np.cumsum([len(row) for _, _, row in kept], dtype=np.int64)
+    begins = np.concatenate([np.zeros(1, dtype=np.int64), ends[:-1]]) if kept else ends
+    counts = _at(whole, begins, _COUNTS)
+    at = begins + _COUNTS.itemsize
+    parts: list[tuple[Records, Ints]] = []
+    for name, record in _RECORDS.items():
+        count = counts[name].astype(np.int64)
+        row = np.repeat(np.arange(len(kept)), count)
+        within = np.arange(len(row)) - (np.cumsum(count) - count)[row]
+        parts.append((_at(whole, at[row] + within * record.itemsize, record), of_rows[row]))
+        at = at + count * record.itemsize
+    faults: list[tuple[int, int, Mapping[str, int]]] = [
+        (int(of_rows[row]), kept[row][1], _FAULTS.decode(whole[at[row] : ends[row]]))
+        for row in np.flatnonzero(at < ends).tolist()
+    ]
+    (doors, of_doors), (levels, of_levels), (lift, of_lift) = parts
     return FleetValues(list(numbers), doors, levels, lift, of_doors, of_levels, of_lift, faults)
 
 
-def _ends(head: bytes) -> tuple[int, int, int]:
-    _, doors, levels, lift = accumulate(
-        (count * record.itemsize for count, record in zip(_HEADER.unpack(head)[1:], _RECORDS, strict=True)),
-        initial=_HEADER.size,
-    )
-    return doors, levels, lift
+def _at(whole: bytes, begins: Ints, record: np.dtype[np.void]) -> Records:
+    """Return the records that begin at these bytes."""
+    if not len(begins):
+        return np.zeros(0, dtype=record)
+    # Every byte as if one began there: of plain bytes, because records are copied field by field, which takes longer.
+    every = np.ndarray(len(whole) - record.itemsize + 1, dtype=f"V{record.itemsize}", buffer=whole, strides=(1,))
+    return every[begins].view(record)

@@ -22,12 +22,13 @@ def frequent_hits(series: DailySeries, visits: Sequence[Visit]) -> Iterator[Hit]
     by_lift: dict[str, set[int]] = defaultdict(set)
     for visit in visits:
         by_lift[visit.lift_id].add((visit.done_at.astimezone(UTC).date() - series.first_day).days)
-    for at, key in enumerate(series.keys):
-        channel = WEAR_CHANNELS.get(key.channel)
-        if channel is not None and channel.counted:
-            hit = _hit(key, channel, series.values[at], by_lift[key.lift_id])
-            if hit is not None:
-                yield hit
+    names, number = series.channels
+    is_counted = np.array([name in WEAR_CHANNELS and WEAR_CHANNELS[name].counted for name in names], dtype=np.bool_)
+    for at in np.flatnonzero(is_counted[number]).tolist():
+        key = series.keys[at]
+        hit = _hit(key, WEAR_CHANNELS[key.channel], series.values[at], by_lift[key.lift_id])
+        if hit is not None:
+            yield hit
 
 
 def _hit(key: SeriesKey, channel: WearChannel, values: Floats, visit_days: Iterable[int]) -> Hit | None:

@@ -113,11 +113,9 @@ def latest(series: Baseline, allowed: Floats) -> Evidence:
     squares = [np.einsum("ij,ij->i", one, other) for one, other in ((x, x), (x, u), (u, u))]
     window = {name: each[:, :1] for name, each in zip(_OF_RAMP, of_ramp, strict=True)}
     window |= {name: each[:, None] for name, each in zip(_NAMES[len(_OF_RAMP) :], squares, strict=True)}
-    zs = []
-    for place, first in enumerate(since, start=1):
-        part = {name: each[:, place : place + 1] for name, each in zip(_OF_RAMP, of_ramp, strict=True)}
-        zs.append(_z(part, window, np.array([first - 1.0]), allowed))
-    return _weighed(np.stack(zs), window["w"])
+    part = {name: each[:, 1:] for name, each in zip(_OF_RAMP, of_ramp, strict=True)}
+    zs = _z(part, window, since - 1.0, allowed)
+    return _weighed(np.ascontiguousarray(zs.T)[:, :, None], window["w"])
 
 
 def _weighed(zs: Floats, known: Floats) -> Evidence:

@@ -212,14 +212,24 @@ def _days_left(clock: Clock, length: Floats) -> Floats:
     """Return of open outages how much longer they take: the mean of those of the same code that lasted so long."""
     history, left = clock.history, np.zeros_like(length)
     over = np.isfinite(history.cleared)
-    lasted = history.cleared - history.raised
-    for index in np.flatnonzero(~over):
-        longer = over & (lasted > length[index])
-        same = longer & (history.code == history.code[index])
-        everywhere = float((lasted[longer] - length[index]).mean()) if longer.any() else float(length[index])
-        own = float((lasted[same] - length[index]).sum())
-        left[index] = (own + _STAY_WEIGHT * everywhere) / (int(same.sum()) + _STAY_WEIGHT)
+    lasted, code = (history.cleared - history.raised)[over], history.code[over]
+    still = np.flatnonzero(~over)
+    longer, more = _longer(lasted, length[still])
+    everywhere = np.where(longer > 0, more / np.maximum(longer, 1), length[still])
+    for each in np.unique(history.code[still]):
+        of_code = history.code[still] == each
+        open_now = still[of_code]
+        longer, more = _longer(lasted[code == each], length[open_now])
+        left[open_now] = (more + _STAY_WEIGHT * everywhere[of_code]) / (longer + _STAY_WEIGHT)
     return left
+
+
+def _longer(lasted: Floats, lengths: Floats) -> tuple[Ints, Floats]:
+    """Return, for each length, how many lasted longer, and how much longer all of them together."""
+    ordered = np.sort(lasted)
+    at = np.searchsorted(ordered, lengths, side="right")
+    longer, total = len(ordered) - at, np.append(np.cumsum(ordered[::-1])[::-1], 0.0)
+    return longer, total[at] - longer * lengths
 
 
 def _ago(clock: Clock, chosen: np.ndarray, times: Floats) -> Floats:

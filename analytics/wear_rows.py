@@ -35,6 +35,9 @@ CHANNELS = tuple(WEAR_CHANNELS.values())
 _NUMBERS = {prefix + name: number for number, name in enumerate(WEAR_CHANNELS) for prefix in ("", REAR_CHANNEL)}
 _SCALE_MIN = np.array([channel.scale_min for channel in CHANNELS])
 _SEASON = np.array([channel.season_per_day for channel in CHANNELS])
+_BY_LANDING, _TWO_SIDED = (
+    np.array([getattr(channel, name) for channel in CHANNELS]) for name in ("by_landing", "two_sided")
+)
 
 
 class WearRows(Struct, frozen=True, dict=True):
@@ -98,35 +101,33 @@ def lately(series: DailySeries) -> DailySeries:
 
 def wear_rows(series: DailySeries) -> WearRows:
     """Return what can wear of the series; those with too few days are left out."""
-    known = (np.isfinite(series.values).sum(axis=1) >= DAYS_MIN).tolist()
-    place: dict[str, int] = {}
-    found: list[tuple[int, int, int, float, bool]] = []
-    for at, key in enumerate(series.keys):
-        lift = place.setdefault(key.lift_id, len(place))
-        number = _NUMBERS.get(key.channel)
-        if number is None or not known[at] or (key.floor is not None and not CHANNELS[number].by_landing):
-            continue
-        found.append((at, lift, number, 1.0, key.floor is not None))
-        if CHANNELS[number].two_sided:
-            found.append((at, lift, number, -1.0, key.floor is not None))
-    table = np.array(found, dtype=np.float64).reshape(-1, 5)
-    table = table[np.argsort(table[:, 1], kind="stable")]
-    at_, lift_, channel = (table[:, column].astype(np.int64) for column in range(3))
-    sign, is_landing = table[:, 3], table[:, 4] > 0
-    values = series.values[at_] * sign[:, None]
-    values[is_landing[:, None] & (series.counts[at_] < _LANDING_COUNT_MIN)] = np.nan
-    _without_season(values, series, at_)
-    normal = _cleaned(baseline(values, _SCALE_MIN[channel]))
-    return WearRows(series, tuple(place), at_, lift_, channel, sign, is_landing, values, normal)
+    lift_ids, lift = series.lifts
+    channels, channel = series.channels
+    channel = np.array([_NUMBERS.get(name, -1) for name in channels], dtype=np.int64)[channel]
+    is_judged = (channel >= 0) & (_BY_LANDING[channel] | ~series.is_landing)
+    is_judged &= np.count_nonzero(np.isfinite(series.values), axis=1) >= DAYS_MIN
+    at = np.flatnonzero(is_judged)
+    at = at[np.argsort(lift[at], kind="stable")]
+    values = series.values[at]
+    values[series.is_landing[at, None] & (series.counts[at] < _LANDING_COUNT_MIN)] = np.nan
+    _without_season(values, channel[at])
+    normal = _cleaned(baseline(values, _SCALE_MIN[channel[at]]))
+    # A channel that may move to either side stands once more right behind itself, turned.
+    row = np.repeat(np.arange(len(at)), 1 + _TWO_SIDED[channel[at]])
+    is_turned = np.diff(row, prepend=-1) == 0
+    values, normal, at = values[row], normal.of(row), at[row]
+    for each in (values, normal.values, normal.centre):
+        each[is_turned] *= -1.0
+    sign = np.where(is_turned, -1.0, 1.0)
+    return WearRows(series, lift_ids, at, lift[at], channel[at], sign, series.is_landing[at], values, normal)
 
 
-def _without_season(values: Floats, series: DailySeries, at: Ints) -> None:
+def _without_season(values: Floats, of_channel: Ints) -> None:
     """Take away how far from today's the middle of the lifts was on each day, of the channels that the season moves."""
-    for name, channel in WEAR_CHANNELS.items():
-        if channel.season_per_day:
-            own = np.array([row for row, place in enumerate(at.tolist()) if series.keys[place].channel == name])
-            if len(own):
-                values[own] -= _season(values[own])
+    for number in np.flatnonzero(_SEASON).tolist():
+        own = np.flatnonzero(of_channel == number)
+        if len(own):
+            values[own] -= _season(values[own])
 
 
 def _season(values: Floats) -> Floats:

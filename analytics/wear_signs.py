@@ -237,17 +237,16 @@ def _summed(values: Floats | Flags) -> Floats:
 
 def _watched(values: NDArray[np.float32], rows: WearRows, ends: Ints) -> None:
     """Note on which days a lift has told anything that can wear; without it all its signs are 0."""
-    series, place = rows.series, {lift_id: number for number, lift_id in enumerate(rows.lift_ids)}
-    told = [
-        (place[key.lift_id], at)
-        for at, key in enumerate(series.keys)
-        if key.floor is None and key.channel.removeprefix(REAR_CHANNEL) in WEAR_CHANNELS
-    ]
-    said = np.zeros((len(place), series.values.shape[1]), dtype=bool)
-    if told:
-        lift, at = np.array(sorted(told)).T
-        begin = np.flatnonzero(np.diff(lift, prepend=-1))
-        said[lift[begin]] = np.logical_or.reduceat(np.isfinite(series.values[at]), begin, axis=0)
+    series = rows.series
+    lift_ids, lift = series.lifts
+    channels, channel = series.channels
+    can_wear = np.array([name.removeprefix(REAR_CHANNEL) in WEAR_CHANNELS for name in channels], dtype=np.bool_)
+    told = np.flatnonzero(can_wear[channel] & ~series.is_landing)
+    said = np.zeros((len(lift_ids), series.values.shape[1]), dtype=bool)
+    if len(told):
+        told = told[np.argsort(lift[told], kind="stable")]
+        begin = np.flatnonzero(np.diff(lift[told], prepend=-1))
+        said[lift[told[begin]]] = np.logical_or.reduceat(np.isfinite(series.values[told]), begin, axis=0)
     days = _summed(said)
     recent = days[:, ends] - days[:, np.maximum(ends - _NOW_DAYS, 0)]
     is_watched = ((recent >= _NOW_MIN) & (days[:, ends] >= BASELINE_DAYS)).T

@@ -140,10 +140,10 @@ def _fill_faults(parts: Parts, lift_ids: list[str], until: datetime) -> None:
     for some in batched(lift_ids, 1_000):
         said: list[Message] = []
         for lift_id in some:
-            for number, back_days in enumerate(random.uniform(0.1, 365, FAULTS_A_YEAR).tolist()):
-                at_ms = to_ms(until - timedelta(days=back_days))
+            for back_days in random.uniform(0.1, 365, FAULTS_A_YEAR).tolist():
+                at_ms, code = to_ms(until - timedelta(days=back_days)), _CODES[(len(said) // 2) % len(_CODES)]
                 for phase, later_ms in (("raised", 0), ("cleared", 3_600_000)):
-                    body = Fault(at=at_ms + later_ms, code=_CODES[(number + len(said)) % len(_CODES)], phase=phase)  # type: ignore[arg-type]
+                    body = Fault(at=at_ms + later_ms, code=code, phase=phase)  # type: ignore[arg-type]
                     said.append(Message(lift_id, Kind.FAULT, at_ms + later_ms, at_ms, body))
         parts.store.write(said)
 

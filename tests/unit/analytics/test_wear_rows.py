@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 
+from analytics.baseline import baseline
 from analytics.daily import Block
 from analytics.drift_findings import drift_findings, drift_judge
 from analytics.series import DailySeries, SeriesKey
@@ -63,6 +64,9 @@ def test_rows_stand_lift_by_lift_and_what_may_move_both_ways_stands_twice() -> N
         ("L1", -1.0),
     ]  # no landings: what load does is told of the whole lift
     assert np.array_equal(rows.values[both[0]], -rows.values[both[1]])
+    turned = baseline(rows.values[both], rows.scale_min[both])  # as if each had been weighed by itself
+    assert np.array_equal(rows.normal.values[both], turned.values)
+    assert np.array_equal(rows.normal.centre[both], turned.centre)
     assert rows.channel_of(both[0]).two_sided
 
 
