@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from analytics.failures import part_of
 from analytics.finding_history import ToldFinding
-from analytics.occurrences import Occurrence
+from analytics.occurrences import Occurrence, has_passed
 from ingest.fleet import OutageKind, Visit, VisitKind
 
 # The cause code of a repair that found nothing wrong.
@@ -23,21 +23,25 @@ NO_FAULT = "no-fault-found"
 
 
 class Expectation(Struct, frozen=True):
-    """Within how many days a finding has to come true, and by what: its `part`, or anything at the `lift`."""
+    """Within how many days a finding has to come true, and by what: its `part`, or anything at the `lift`.
+
+    A fault that the controller got over by itself is no breakdown: it proves only what speaks of `signs`.
+    """
 
     days: int
     by: Literal["part", "lift"]
+    signs: bool = False
 
 
 # Kinds that are not here are no predictions: a visit that is due is due.
 EXPECTED: Mapping[str, Expectation] = {
-    "repeated-fault": Expectation(30, "part"),
+    "repeated-fault": Expectation(30, "part", signs=True),
     "repeat-repair": Expectation(30, "part"),
     "repeat-breakdowns": Expectation(30, "lift"),
     "often-failing": Expectation(60, "part"),
     "worsening": Expectation(60, "lift"),
-    "drift": Expectation(60, "part"),
-    "anomaly": Expectation(30, "lift"),
+    "drift": Expectation(60, "part", signs=True),
+    "anomaly": Expectation(30, "lift", signs=True),
     "breakdown-likely": Expectation(30, "lift"),
 }
 # Under which components faults and causes are told, for parts that findings tell apart more finely.
@@ -71,11 +75,12 @@ class Judged(Struct, frozen=True):
 
 
 class Answer(Struct, frozen=True, order=True):
-    """Something that can prove a finding: a repair's cause, or a fault."""
+    """Something that can prove a finding: a repair's cause, or a fault; `is_sign` is one that passed by itself."""
 
     at: datetime
     code: str
     is_repair: bool
+    is_sign: bool = False
 
 
 class Answers:
@@ -89,7 +94,8 @@ class Answers:
                 self._by_lift[visit.lift_id].append(Answer(visit.done_at, visit.cause_code, is_repair=True))
         for item in found:
             if item.kind is OutageKind.BREAKDOWN and item.raised_at < until:
-                self._by_lift[item.lift_id].append(Answer(item.raised_at, item.code, is_repair=False))
+                answer = Answer(item.raised_at, item.code, is_repair=False, is_sign=has_passed(item))
+                self._by_lift[item.lift_id].append(answer)
         for answers in self._by_lift.values():
             answers.sort()
         self._until = until
@@ -104,7 +110,7 @@ class Answers:
                 break
             if answer.code == NO_FAULT:
                 return Judged(finding, Outcome.FALSE, answer.at)
-            if proves(answer.code, finding, expected):
+            if proves(answer, finding, expected):
                 return Judged(finding, Outcome.TRUE, answer.at)
         if last_at < self._until:
             return Judged(finding, Outcome.FALSE, last_at)
@@ -114,18 +120,20 @@ class Answers:
         """Return how many answers of the whole fleet would prove such a finding, of whatever lift."""
         expected = EXPECTED[finding.kind]
         return sum(
-            answer.code != NO_FAULT and proves(answer.code, finding, expected)
+            answer.code != NO_FAULT and proves(answer, finding, expected)
             for answers in self._by_lift.values()
             for answer in answers
         )
 
 
-def proves(code: str, finding: ToldFinding, expected: Expectation) -> bool:
+def proves(answer: Answer, finding: ToldFinding, expected: Expectation) -> bool:
     """Tell whether a fault or a found cause is what a finding spoke of."""
+    if answer.is_sign and not expected.signs:
+        return False
     if expected.by == "lift":
         return True
+    part = part_of(answer.code)
     if finding.component is None:
-        return finding.code is None or part_of(code) == part_of(finding.code)
+        return finding.code is None or part == part_of(finding.code)
     parts = {finding.component, *_FAMILIES.get(finding.component, ())}
-    part = part_of(code)
     return part in parts or part.startswith(tuple(f"{each}-" for each in sorted(parts)))

@@ -98,6 +98,17 @@ def test_a_breakdown_of_the_part_proves_it_too() -> None:
     assert judged(told(), faults=(fault(3, BRAKE), fault(40, DOOR))).at == START + 40 * DAY
 
 
+@pytest.mark.parametrize("kind", sorted(EXPECTED))
+def test_a_fault_that_the_controller_got_over_proves_what_speaks_of_faults_and_not_what_speaks_of_breakdowns(
+    kind: str,
+) -> None:
+    passed = structs.replace(fault(3, DOOR), cleared_at=START + 3 * DAY + timedelta(minutes=2))
+    stood = structs.replace(fault(9, DOOR), cleared_at=START + 9 * DAY + timedelta(hours=2))
+    both = judged(told(kind=kind), faults=(passed, stood))
+    speaks_of_faults = kind in {"repeated-fault", "drift", "anomaly"}
+    assert (both.outcome, both.at) == (Outcome.TRUE, (passed if speaks_of_faults else stood).raised_at)
+
+
 def test_what_came_before_it_was_told_too_late_or_elsewhere_proves_nothing() -> None:
     faults = fault(-1, DOOR), fault(0, DOOR), fault(60.01, DOOR), fault(5, DOOR, "L2")
     assert judged(told(), faults=faults).outcome is Outcome.FALSE
