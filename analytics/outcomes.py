@@ -6,8 +6,8 @@ that part broke down. It is false where that time has passed without, or where a
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
@@ -116,14 +116,39 @@ class Answers:
             return Judged(finding, Outcome.FALSE, last_at)
         return Judged(finding, Outcome.OPEN, None)
 
-    def proving(self, finding: ToldFinding) -> int:
-        """Return how many answers of the whole fleet would prove such a finding, of whatever lift."""
+    def by_chance(
+        self, finding: ToldFinding, watched: Mapping[str, Sequence[tuple[datetime, datetime]]]
+    ) -> float | None:
+        """Return how likely such a finding, told of any lift at any time at which it was `watched`, would be true.
+
+        Only times count from which on the days that its kind is given have passed; None where there are none.
+        """
         expected = EXPECTED[finding.kind]
-        return sum(
-            answer.code != NO_FAULT and proves(answer, finding, expected)
-            for answers in self._by_lift.values()
-            for answer in answers
-        )
+        span = timedelta(days=expected.days)
+        last_at = self._until - span
+        total = right = timedelta()
+        for lift_id, spans in watched.items():
+            known = [(begin, min(end, last_at)) for begin, end in spans if begin < last_at]
+            total += sum((end - begin for begin, end in known), timedelta())
+            for since, until in self._right_when(lift_id, finding, expected) if known else ():
+                right += sum((_overlap(since, until, *each) for each in known), timedelta())
+        return right / total if total else None
+
+    def _right_when(
+        self, lift_id: str, finding: ToldFinding, expected: Expectation
+    ) -> Iterator[tuple[datetime, datetime]]:
+        """Yield the times at which such a finding of a lift would have been true, each once."""
+        span, before = timedelta(days=expected.days), datetime.min.replace(tzinfo=UTC)
+        for answer in self._by_lift.get(lift_id, ()):
+            is_proof = answer.code != NO_FAULT and proves(answer, finding, expected)
+            if is_proof:
+                yield max(before, answer.at - span), answer.at
+            if is_proof or answer.code == NO_FAULT:
+                before = answer.at
+
+
+def _overlap(since: datetime, until: datetime, begin: datetime, end: datetime) -> timedelta:
+    return max(min(until, end) - max(since, begin), timedelta())
 
 
 def proves(answer: Answer, finding: ToldFinding, expected: Expectation) -> bool:

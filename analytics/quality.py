@@ -1,9 +1,8 @@
 """How good the findings of each kind have been on this fleet: precision, lead time, load, calibration. Pure."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from math import exp
 
 import numpy as np
 from msgspec import Struct
@@ -56,8 +55,8 @@ class LeadDays(Struct, frozen=True):
 class KindQuality(Struct, frozen=True, kw_only=True):
     """How good one kind was. Shares are None where nothing has been judged; lead times are in days, of true ones.
 
-    `by_chance` is what precision a finding told of any lift at any time would have had. `report_only`: it rings no
-    longer.
+    `by_chance` is what precision a finding told of any lift at any time would have had; None before the fleet has been
+    watched for longer than `days`. `report_only`: it rings no longer.
     """
 
     kind: str
@@ -86,13 +85,13 @@ class Exposure(Struct, frozen=True):
 
 def quality_of(
     judged: Sequence[Judged],
-    proving: Mapping[int, float],
+    by_chance: Sequence[float | None],
     exposure: Exposure,
     settings: QualitySettings | None = None,
 ) -> list[KindQuality]:
     """Return the quality of each kind that is judged, by name.
 
-    `proving` tells, by the place of a finding in `judged`, how often a day and lift something comes that proves it.
+    `by_chance` tells of each of `judged` how likely its like is true whenever and wherever told; None: not known.
     """
     settings = settings or QualitySettings()
     places: dict[str, list[int]] = defaultdict(list)
@@ -102,7 +101,7 @@ def quality_of(
         _of_kind(
             kind,
             [judged[place] for place in places[kind]],
-            [proving[place] for place in places[kind]],
+            [share for place in places[kind] if (share := by_chance[place]) is not None],
             exposure,
             settings,
         )
@@ -111,18 +110,17 @@ def quality_of(
 
 
 def _of_kind(
-    kind: str, judged: list[Judged], proving: list[float], exposure: Exposure, settings: QualitySettings
+    kind: str, judged: list[Judged], by_chance: list[float], exposure: Exposure, settings: QualitySettings
 ) -> KindQuality:
     closed = [each for each in judged if each.outcome is not Outcome.OPEN]
     true = [each for each in closed if each.outcome is Outcome.TRUE]
     low, high = _interval(len(true), len(closed))
     precision = len(true) / len(closed) if closed else None
     lift_months = exposure.lifts * exposure.days / _DAYS_A_MONTH
-    days = EXPECTED[kind].days
     bins = _calibration(closed)
     return KindQuality(
         kind=kind,
-        days=days,
+        days=EXPECTED[kind].days,
         told=len(judged),
         open=len(judged) - len(closed),
         judged=len(closed),
@@ -130,7 +128,7 @@ def _of_kind(
         precision=precision,
         precision_low=low,
         precision_high=high,
-        by_chance=sum(1 - exp(-rate * days) for rate in proving) / len(proving) if proving else None,
+        by_chance=sum(by_chance) / len(by_chance) if by_chance else None,
         lead_days=_lead_days(true),
         per_lift_month=len(judged) / lift_months if lift_months > 0 else None,
         calibration=bins,

@@ -1,18 +1,20 @@
 """The quality of findings as of a day, from what was told and what came of it; and which kinds ring no longer."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Lock
 
 from msgspec import Struct, structs
 
 from analytics.failure_reader import FailureHistory, FailureReader
-from analytics.failures import midnight_before
+from analytics.failures import FleetFailures, midnight_before
 from analytics.finding_history import FindingHistory
 from analytics.findings import Finding
 from analytics.outcomes import EXPECTED, Answers
 from analytics.quality import Exposure, KindQuality, QualitySettings, quality_of, window_of
 from ingest.fleet_register import FleetRegister
+
+_DAY = timedelta(days=1)
 
 
 class Quality(Struct, frozen=True, kw_only=True):
@@ -62,16 +64,15 @@ class QualityReader:
         told = [item for item in self._history.told(since, until) if item.kind in EXPECTED]
         visits = [item.visit for item in self._register.visits(until)] if told else []
         answers = Answers(visits, failures.occurrences, until)
-        lift_days = max(float(failures.failures.exposure_days.sum()), 1.0)
-        counted: dict[tuple[object, ...], int] = {}
-        proving = {}
-        for place, item in enumerate(told):
+        watched = _watched(failures.failures)
+        shares: dict[tuple[object, ...], float | None] = {}
+        for item in told:
             what = item.kind, item.component, item.code
-            if what not in counted:
-                counted[what] = answers.proving(item)
-            proving[place] = counted[what] / lift_days
+            if what not in shares:
+                shares[what] = answers.by_chance(item, watched)
+        by_chance = [shares[item.kind, item.component, item.code] for item in told]
         exposure = Exposure(len(failures.failures.lift_ids), days)
-        kinds = quality_of([answers.judge(item) for item in told], proving, exposure, self._settings)
+        kinds = quality_of([answers.judge(item) for item in told], by_chance, exposure, self._settings)
         return Quality(since=since, until=until, settings=self._settings, kinds=kinds)
 
     def marked(self, findings: Sequence[Finding], as_of: datetime) -> list[Finding]:
@@ -85,6 +86,14 @@ class QualityReader:
             else item
             for item in findings
         ]
+
+
+def _watched(failures: FleetFailures) -> dict[str, list[tuple[datetime, datetime]]]:
+    """Return the stretches of the year in which each lift was at risk."""
+    return {
+        lift_id: [(failures.since + begin * _DAY, failures.since + end * _DAY) for begin, end in spans]
+        for lift_id, spans in zip(failures.lift_ids, failures.spans, strict=True)
+    }
 
 
 def _words(quality: KindQuality) -> str:

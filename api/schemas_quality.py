@@ -29,8 +29,8 @@ class KindQualityView(BaseModel):
     """How good one kind of finding was.
 
     A finding has `days` to come true. `precision` is the share that did, of those `judged`, with 90 % certainty between
-    `precision_low` and `precision_high`; `by_chance` is what findings of any lift at any time would have had.
-    `report_only`: it raises no alerts any more.
+    `precision_low` and `precision_high`; `by_chance` is what findings of any lift at any time would have had (null: not
+    known yet). `report_only`: it raises no alerts any more.
     """
 
     kind: str

@@ -141,6 +141,51 @@ def test_a_finding_about_a_code_is_proved_by_its_component() -> None:
     assert judged(own, faults=(fault(5, DOOR),)).outcome is Outcome.FALSE
 
 
+def chance(*answers: tuple[float, str], watched: Sequence[tuple[float, float]] = ((0, 100),)) -> float | None:
+    spans = {"L1": [(START + begin * DAY, START + end * DAY) for begin, end in watched]}
+    visits = tuple(repair(day, cause) for day, cause in answers)
+    return Answers(visits, (), START + 160 * DAY).by_chance(told(), spans)
+
+
+@pytest.mark.parametrize(
+    ("answers", "share"),
+    [
+        ((), 0.0),
+        (((80, DOOR),), 0.6),  # told from day 20 to day 80
+        (((80, DOOR), (81, DOOR)), 0.61),  # the fault and its repair are not two chances
+        (((30, DOOR),), 0.3),
+        (((80, BRAKE),), 0.0),
+        (((50, NO_FAULT), (80, DOOR)), 0.3),  # told before day 50 it was called false
+        (((130, DOOR),), 0.3),  # told from day 70 on
+        (((-5, DOOR),), 0.0),
+    ],
+)
+def test_chance_is_the_share_of_days_on_which_telling_it_would_have_been_right(
+    answers: tuple[tuple[float, str], ...], share: float
+) -> None:
+    assert chance(*answers) == pytest.approx(share)
+
+
+def test_chance_counts_only_days_on_which_a_lift_was_watched_and_a_finding_had_its_time() -> None:
+    assert chance((80, DOOR), watched=((0, 40), (60, 80))) == pytest.approx(40 / 60)
+    assert chance((80, DOOR), watched=((0, 160),)) == pytest.approx(0.6), "after day 100 nobody can know yet"
+    assert chance((80, DOOR), watched=((120, 160),)) is None
+    assert chance((80, DOOR), watched=()) is None
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(-10, 150), st.sampled_from([DOOR, BRAKE, NO_FAULT])),
+        max_size=6,
+        unique_by=lambda it: it[0],
+    )
+)
+def test_chance_is_what_judging_a_finding_of_every_day_gives(answers: list[tuple[int, str]]) -> None:
+    known = Answers([repair(day, cause) for day, cause in answers], (), START + 160 * DAY)
+    right = [known.judge(told(day + 0.5)).outcome is Outcome.TRUE for day in range(100)]
+    assert chance(*answers) == pytest.approx(sum(right) / len(right))
+
+
 @given(st.lists(st.tuples(st.floats(-10, 90), st.sampled_from([DOOR, BRAKE, NO_FAULT])), max_size=8), st.floats(0, 120))
 def test_what_was_true_or_false_once_stays_so(answers: list[tuple[float, str]], until: float) -> None:
     visits = tuple(repair(day, cause) for day, cause in answers)
@@ -158,7 +203,7 @@ def quality(
         Judged(told(confidence=confidence), outcome, None if outcome is Outcome.OPEN else START + days * DAY)
         for outcome, days in outcomes
     ]
-    kinds = quality_of(items, dict.fromkeys(range(len(items)), 0.001), Exposure(100, 365.25), settings)
+    kinds = quality_of(items, [0.05] * len(items), Exposure(100, 365.25), settings)
     return next(each for each in kinds if each.kind == "drift")
 
 
@@ -176,7 +221,7 @@ def test_precision_is_the_share_of_what_was_judged_and_says_how_sure_it_is() -> 
     assert known.lead_days is not None
     assert astuple(known.lead_days) == pytest.approx((12, 20, 28))
     assert known.per_lift_month == pytest.approx(5 / 1_200)
-    assert known.by_chance == pytest.approx(0.0582, abs=1e-4), "1 - exp(-60 days at one in a thousand)"
+    assert known.by_chance == pytest.approx(0.05)
 
 
 def test_nothing_judged_is_no_precision() -> None:
@@ -186,7 +231,7 @@ def test_nothing_judged_is_no_precision() -> None:
 
 
 def test_every_kind_that_predicts_is_told_even_where_nothing_was() -> None:
-    kinds = quality_of([], {}, Exposure(0, 0))
+    kinds = quality_of([], [], Exposure(0, 0))
     assert [each.kind for each in kinds] == sorted(EXPECTED)
     assert {each.per_lift_month for each in kinds} == {None}
 
@@ -277,6 +322,34 @@ def test_what_is_recorded_late_is_seen(fleet: Fleet) -> None:
     assert fleet.of(40).true == 0
     fleet.register.add_visits([repair(5, DOOR, "L0")])
     assert fleet.of(40).true == 1
+
+
+def breakdown(lift_id: str, day: float) -> Outage:
+    at = START + day * DAY
+    return Outage(
+        lift_id=lift_id, kind=OutageKind.BREAKDOWN, code=DOOR, raised_at=at, cleared_at=at + timedelta(hours=1)
+    )
+
+
+def test_what_came_before_the_year_is_no_chance_in_it(fleet: Fleet) -> None:
+    lifts = [Lift(lift_id=f"L{number}", observed_from=(START - 800 * DAY).date()) for number in range(30)]
+    fleet.register.register(lifts, START)
+    fleet.register.add_visits([repair(-500 - number, DOOR, f"L{number}") for number in range(30)])
+    fleet.tell(1, 0)
+    assert fleet.of(40).by_chance == 0.0
+
+
+def test_a_lift_that_always_fails_makes_no_chance_for_the_others(fleet: Fleet) -> None:
+    fleet.register.add_outages([breakdown("L0", day) for day in range(100)])
+    fleet.tell(1, 0)
+    assert fleet.of(100).by_chance == pytest.approx(1 / 30)
+
+
+def test_chance_is_not_known_before_a_finding_could_have_had_its_time(fleet: Fleet) -> None:
+    fleet.tell(1, 0)
+    fleet.register.add_outages([breakdown("L0", 5)])
+    known = fleet.of(20)
+    assert (known.true, known.by_chance) == (1, None)
 
 
 def test_a_kind_that_was_wrong_too_often_says_so_in_its_findings(fleet: Fleet) -> None:
