@@ -44,7 +44,8 @@ class BacktestPlan(Struct, frozen=True, kw_only=True):
             message = "the step and the horizons are above 0 days, and there is at least one horizon"
             raise ValueError(message)
         if len(self.origins()) > ORIGINS_MAX or not self.origins():
-            message = f"{len(self.origins())} origins; 1 to {ORIGINS_MAX} are possible"
+            many = f"more than {ORIGINS_MAX}" if self.origins() else "0"
+            message = f"{many} origins every {self.every_days:g} days; 1 to {ORIGINS_MAX} are possible"
             raise ValueError(message)
 
     def origins(self) -> list[float]:

@@ -2,17 +2,19 @@
 
 import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import TextIO, TypeVar
 
 from msgspec import Struct
 
+from analytics.assessment import AssessmentSettings
 from analytics.backtest import BacktestPlan, backtest
 from analytics.backtest_report import COLUMNS, csv_rows, report_lines
-from analytics.backtest_rule import RULES, backtest_rule
+from analytics.backtest_rule import RULES, RulePast, backtest_rule
 from analytics.failures import midnight_before
-from analytics.findings import FindingKind
+from analytics.findings import FindingKind, rfc3339
 from analytics.occurrences import Occurrence, joined, occurrences, outage_occurrences
 from analytics.outage_history import OutageHistory, instant_of
 from api.settings import Settings
@@ -97,12 +99,19 @@ def _faults(
     return faults, last_at
 
 
+class PredictionsError(Exception):
+    """The file for the predictions cannot be written."""
+
+
 def run_backtest(past: FleetPast, plan: BacktestPlan, out: Path | None, say: Callable[[str], object]) -> None:
-    """Write the predictions to `out` and say the report."""
-    history = OutageHistory.of(past.lifts, past.found, past.until)
-    predicted = backtest(history, plan)
-    if out is not None:
-        with out.open("w", encoding="utf-8", newline="") as file:
+    """Write the predictions to `out` and say the report.
+
+    Raises:
+        PredictionsError: `out` cannot be written.
+    """
+    with _opened(out) as file:
+        predicted = backtest(OutageHistory.of(past.lifts, past.found, past.until), plan)
+        if file is not None:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(COLUMNS)
             for one in predicted:
@@ -113,10 +122,26 @@ def run_backtest(past: FleetPast, plan: BacktestPlan, out: Path | None, say: Cal
         say("")
 
 
-def run_rule(past: FleetPast, kind: FindingKind, plan: BacktestPlan, say: Callable[[str], object]) -> None:
-    """Say what a rule would have raised at the plan's origins."""
+def _opened(out: Path | None) -> AbstractContextManager[TextIO | None]:
+    """Open the file before the work begins: what cannot be written is better known at once."""
+    try:
+        return nullcontext() if out is None else out.open("w", encoding="utf-8", newline="")
+    except OSError as error:
+        message = f"--out {out}: {error.strerror}"
+        raise PredictionsError(message) from error
+
+
+def run_rule(
+    past: FleetPast, kind: FindingKind, plan: BacktestPlan, settings: AssessmentSettings, say: Callable[[str], object]
+) -> None:
+    """Say what a rule, as it is set, would have raised at the plan's origins.
+
+    Raises:
+        ValueError: fewer than two of the origins lie in the history.
+    """
     origins = [instant_of(day) for day in plan.origins() if instant_of(day) <= past.until]
-    say(backtest_rule(kind, past.found, past.visits, origins, len(past.lifts)).line())
+    known = RulePast(found=past.found, visits=past.visits, lifts=len(past.lifts), until=past.until)
+    say(backtest_rule(kind, known, origins, settings).line())
 
 
 def plan_of(
@@ -128,12 +153,25 @@ def plan_of(
         ValueError: no origin, or too many.
     """
     first = min((item.raised_at for item in past.found), default=past.until)
-    return BacktestPlan(
-        since=since or midnight_before(first) + timedelta(days=_WARM_DAYS),
-        until=until or past.until,
-        every_days=every_days,
-        horizons=tuple(horizons),
-    )
+    begin = since or midnight_before(first) + timedelta(days=_WARM_DAYS)
+    _in_order(past, begin, until, is_told=since is not None)
+    return BacktestPlan(since=begin, until=until or past.until, every_days=every_days, horizons=tuple(horizons))
+
+
+def _in_order(past: FleetPast, begin: datetime, until: datetime | None, *, is_told: bool) -> None:
+    """Refuse a time without an origin, in words that say which option to change.
+
+    Raises:
+        ValueError: the time is over before it has begun, or the history is.
+    """
+    first = f"--from {rfc3339(begin)}" if is_told else f"{_WARM_DAYS} days after the first record, {rfc3339(begin)},"
+    hint = "" if is_told else "; say an earlier one with --from"
+    if until is not None and until < begin:
+        message = f"--to {rfc3339(until)} is before the first origin: {first.removesuffix(',')}{hint}"
+        raise ValueError(message)
+    if past.until < begin:
+        message = f"the history ends at {rfc3339(past.until)}: {first} is after that{hint}"
+        raise ValueError(message)
 
 
 def days_in(text: str) -> float:

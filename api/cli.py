@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -14,7 +14,16 @@ import typer
 from sqlalchemy.exc import DBAPIError
 
 from analytics.regimes import unknown_regimes
-from api.backtesting import days_in, known_rule, past_intake, plan_of, read_past, run_backtest, run_rule
+from api.backtesting import (
+    PredictionsError,
+    days_in,
+    known_rule,
+    past_intake,
+    plan_of,
+    read_past,
+    run_backtest,
+    run_rule,
+)
 from api.composition import MIGRATIONS, Parts, followed_regimes, history_intake, load_files, make_replay, open_parts
 from api.demo import DemoOptions, run_demo
 from api.ledger_view import ledger_lines, ledger_view
@@ -226,7 +235,9 @@ def backtest_(
         str | None, typer.Option("--from", help="The first origin; 90 days after the first record.")
     ] = None,
     until: Annotated[str | None, typer.Option("--to", help="The last origin at most; the end of the history.")] = None,
-    every: Annotated[str, typer.Option(help="The step from origin to origin, in days.")] = "7d",
+    every: Annotated[
+        str | None, typer.Option(help="The step from origin to origin, in days; 7d, with --rule 1d.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Where to write the predictions (CSV).")] = None,
     rule: Annotated[
         str | None, typer.Option(help="repeated-fault, repeat-repair, repeat-breakdowns: what it would have raised.")
@@ -236,20 +247,22 @@ def backtest_(
     settings = _settings(config)
     days = horizon or [7, 30]
     try:
-        step = days_in(every)
         kind = None if rule is None else known_rule(rule)
+        step = days_in(every or ("7d" if kind is None else "1d"))
         past = read_past(folder, past_intake(settings), SystemClock().now(), _tell)
         plan = plan_of(past, _origin(since, "--from"), _origin(until, "--to"), step, [float(one) for one in days])
-    except HistoryError as error:
+        if kind is None:
+            run_backtest(past, plan, out, _say)
+        else:
+            run_rule(past, kind, plan, settings.assessment, _say)
+    except (HistoryError, PredictionsError) as error:
         _tell(str(error))
         raise typer.Exit(1) from error
     except ValueError as error:
         _tell(str(error))
         raise typer.Exit(EXIT_USAGE) from error
-    if kind is not None:
-        run_rule(past, kind, plan, _say)
-    else:
-        run_backtest(past, plan, out, _say)
+    if kind is not None and out is not None:
+        _tell(f"--out {out}: not written; a rule makes no predictions")
 
 
 def _say(line: str) -> None:
@@ -259,7 +272,10 @@ def _say(line: str) -> None:
 def _origin(text: str | None, option: str) -> datetime | None:
     if text is None:
         return None
-    return _instant(f"{text}T00:00:00Z" if len(text) == len("2026-06-30") else text, option)
+    try:
+        return datetime.combine(date.fromisoformat(text), time(), UTC)
+    except ValueError:
+        return _instant(text, option)
 
 
 def _instant(text: str, option: str = "--as-of") -> datetime:

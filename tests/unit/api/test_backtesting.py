@@ -53,6 +53,52 @@ def test_what_cannot_be_backtested_is_said(folder: Path, tmp_path: Path) -> None
     assert RUN.invoke(app, ["backtest", str(tmp_path / "nowhere")]).exit_code == 1
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (
+            ["--from", "2025-05-01", "--to", "2025-04-01"],
+            "--to 2025-04-01T00:00:00Z is before the first origin: --from",
+        ),
+        (["--from", "2030-01-01"], "the history ends at 2025-06-09T"),
+        (["--from", "2030-01-01", "--rule", "repeated-fault"], "the history ends at 2025-06-09T"),
+        (["--from", "2025-06-08", "--rule", "repeated-fault", "--every", "7d"], "1 of the origins lie in the history"),
+        (["--from", "01.05.2025"], "--from 01.05.2025: expected"),
+        (["--from", "2025-04-01", "--every", "0.01"], "more than 2000 origins every 0.01 days"),
+    ],
+)
+def test_a_time_without_origins_is_refused_in_words(folder: Path, options: list[str], words: str) -> None:
+    ran = RUN.invoke(app, ["backtest", str(folder), *options])
+    assert ran.exit_code == 2, ran.output
+    assert words in ran.output
+
+
+def test_a_history_that_is_too_young_says_so_and_what_can_be_done(folder: Path) -> None:
+    rows = (folder / "faults.csv").read_text(encoding="utf-8").splitlines()
+    (folder / "faults.csv").write_text("\n".join(rows[:50]) + "\n", encoding="utf-8")
+    ran = RUN.invoke(app, ["backtest", str(folder)])
+    assert ran.exit_code == 2
+    assert "90 days after the first record, 2025-04-01T00:00:00Z, is after that; say an earlier one" in ran.output
+
+
+def test_predictions_that_cannot_be_written_are_refused_at_once(folder: Path, tmp_path: Path) -> None:
+    for out in (tmp_path / "nowhere" / "predictions.csv", tmp_path):
+        ran = RUN.invoke(app, ["backtest", str(folder), "--horizon", "7", "--out", str(out)])
+        assert ran.exit_code == 1
+        assert f"--out {out}: " in ran.output
+
+
+def test_a_rule_is_tried_every_day_and_as_the_settings_say(folder: Path, tmp_path: Path) -> None:
+    assert "70 assessments" in RUN.invoke(app, ["backtest", str(folder), "--rule", "repeated-fault"]).output
+    config = tmp_path / "settings.toml"
+    config.write_text("repeated_fault_count_min = 200\n", encoding="utf-8")
+    out = tmp_path / "predictions.csv"
+    told = ["--config", str(config), "--from", "2025-01-01", "--out", str(out)]
+    ran = RUN.invoke(app, ["backtest", str(folder), "--rule", "repeated-fault", *told])
+    assert "would have raised 0 alerts" in ran.output
+    assert "a rule makes no predictions" in ran.output
+
+
 def test_a_step_is_days() -> None:
     assert (days_in("7d"), days_in("3")) == (7.0, 3.0)
     with pytest.raises(ValueError, match="expected days"):
