@@ -7,7 +7,7 @@ from threading import Lock
 
 from msgspec import Struct, structs
 
-from analytics.failures import WINDOW_DAYS, FleetFailures, Observed, fleet_failures, midnight_before
+from analytics.failures import WINDOW_DAYS, FleetFailures, Observed, end_of, fleet_failures, midnight_before
 from analytics.occurrences import Occurrence, joined, occurrences, outage_occurrences
 from ingest.clock import from_ms, to_ms
 from ingest.fleet import Outage
@@ -90,9 +90,8 @@ def occurrences_as_of(faults: Sequence[Message], outages: Sequence[Outage], as_o
 
 
 def _told(registered: RegisteredLift) -> _Told:
-    lift, until = registered.lift, None
-    if lift.observed_to is not None:
-        until = datetime.combine(lift.observed_to, time(), UTC) + timedelta(days=1)
+    lift = registered.lift
+    until = None if lift.observed_to is None else end_of(lift.observed_to)
     if lift.observed_from is None:
         return _Told(lift.lift_id, registered.registered_at, until, is_told=False)
     return _Told(lift.lift_id, datetime.combine(lift.observed_from, time(), UTC), until, is_told=True)

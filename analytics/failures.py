@@ -7,7 +7,7 @@ its end does not count. Everything ends at a UTC midnight, so that one day has o
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from math import log
 
 import numpy as np
@@ -91,6 +91,12 @@ def part_of(code: str) -> str:
 def midnight_before(instant: datetime) -> datetime:
     """Return the UTC midnight that an instant follows, or is."""
     return instant.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def end_of(day: date) -> datetime:
+    """Return the UTC midnight at which a day is over; of the last day there is, its last instant."""
+    begin = datetime.combine(day, time(), UTC)
+    return datetime.max.replace(tzinfo=UTC) if day == date.max else begin + _DAY
 
 
 def breakdowns(found: Iterable[Occurrence]) -> list[Occurrence]:

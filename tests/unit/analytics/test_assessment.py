@@ -1,10 +1,12 @@
 from datetime import UTC, date, datetime, timedelta
+from itertools import product
 
 import pytest
 from sqlalchemy.engine import Engine
 
 from analytics.assessment import Assessment, AssessmentSettings, Reports
 from analytics.findings import Finding, FindingKind
+from analytics.regimes import REGIMES
 from ingest.clock import to_ms
 from ingest.controller_clocks import WrongClock
 from ingest.fleet import Inspection, InspectionOutcome, Lift, Outage, OutageKind, Visit, VisitKind
@@ -334,3 +336,13 @@ class _Missing:
 
     def wrong(self, as_of: datetime) -> list[WrongClock]:  # noqa: ARG002 - always
         return [wrong_clock(60_000, "L3")]
+
+
+@pytest.mark.parametrize("day", [date.min, date(1900, 1, 1), date(2026, 3, 5), date.max])
+def test_a_lift_with_any_legal_day_keeps_no_other_from_being_judged(fleet: Fleet, day: date) -> None:
+    fields = ("observed_from", "observed_to", "commissioned_on", "certificate_expires_on")
+    for number, (regime, name) in enumerate(product(REGIMES, fields)):
+        fleet.lift(f"L{number + 2}", regime, **{name: day})
+    fleet.lift("L1")
+    fleet.fault("L1", 1, 2, 3)
+    assert ("L1", "repeated-fault") in named(fleet.assess(5))
