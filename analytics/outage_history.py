@@ -73,7 +73,8 @@ class OutageHistory(Struct, frozen=True, kw_only=True):
     def of(cls, lifts: Sequence[Lift], found: Iterable[Occurrence], until: datetime) -> "OutageHistory":
         """Return the history of `lifts` until an instant; what tells of other lifts, or came later, is left out.
 
-        A lift whose `observed_from` is not told is observed from the first record of any lift on.
+        A lift whose `observed_from` is not told is observed from the first record of any lift on. The day `observed_to`
+        is the last one on which it is.
         """
         end = days_of(until)
         place = {lift.lift_id: index for index, lift in enumerate(lifts)}
@@ -90,7 +91,7 @@ class OutageHistory(Struct, frozen=True, kw_only=True):
             codes=codes,
             site=np.array([sites.get(lift.site_id or "", _NO_SITE) for lift in lifts], dtype=np.int64),
             since=np.array([_day(lift.observed_from, first) for lift in lifts], dtype=np.float64),
-            until_of=np.array([_day(lift.observed_to, np.inf) for lift in lifts], dtype=np.float64),
+            until_of=np.array([_day(lift.observed_to, np.inf) + 1.0 for lift in lifts], dtype=np.float64),
             lift=np.array([place[item.lift_id] for item in kept], dtype=np.int64),
             kind=np.array([_kind(item) for item in kept], dtype=np.int64),
             code=np.array([code_at[item.code] for item in kept], dtype=np.int64),

@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TextIO, TypeVar
 
@@ -13,7 +13,7 @@ from analytics.assessment import AssessmentSettings
 from analytics.backtest import BacktestPlan, backtest
 from analytics.backtest_report import COLUMNS, csv_rows, report_lines
 from analytics.backtest_rule import RULES, RulePast, backtest_rule
-from analytics.failures import midnight_before
+from analytics.failures import end_of, midnight_before
 from analytics.findings import FindingKind, rfc3339
 from analytics.occurrences import Occurrence, joined, occurrences, outage_occurrences
 from analytics.outage_history import OutageHistory, instant_of
@@ -60,18 +60,24 @@ def read_past(folder: Path, intake: Intake, now: datetime, tell: _Tell) -> Fleet
         visits = list(_told(read_table(folder / VISITS.file, VISITS), tell))
     faults, last_said = _faults(folder, lifts, intake, now, tell)
     found = joined(occurrences(faults), outage_occurrences(outages))
-    instants = [item.raised_at for item in found] + [item.cleared_at for item in found if item.cleared_at is not None]
+    instants = [item.raised_at for item in found]
+    instants += [min(item.cleared_at, now) for item in found if item.cleared_at is not None]
     instants += [visit.done_at for visit in visits] + ([last_said] if last_said else [])
     if not instants:
         message = f"{folder}: nothing happened in it"
         raise HistoryError(message)
-    return FleetPast(lifts=list(lifts.values()), found=found, visits=visits, until=_end(lifts.values(), max(instants)))
+    return FleetPast(
+        lifts=list(lifts.values()), found=found, visits=visits, until=_end(lifts.values(), max(instants), now)
+    )
 
 
-def _end(lifts: Iterable[Lift], last: datetime) -> datetime:
-    """Return the end of a history: its last record, or the day until which its lifts are observed."""
-    ends = [lift.observed_to for lift in lifts if lift.observed_to is not None]
-    return max([last, *(datetime.combine(end, time(), UTC) for end in ends)])
+def _end(lifts: Iterable[Lift], last: datetime, now: datetime) -> datetime:
+    """Return the end of a history: its last record, or the end of the last day on which any lift is observed.
+
+    A day that is still to come tells nothing yet.
+    """
+    ends = [end_of(lift.observed_to) for lift in lifts if lift.observed_to is not None]
+    return max([last, *(min(end, now) for end in ends)])
 
 
 def _told(rows: Iterator[Row[_T] | HistoryProblem], tell: _Tell) -> Iterator[_T]:

@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from api.backtesting import days_in, known_rule
+from api.backtesting import days_in, known_rule, past_intake, read_past
 from api.cli import app
+from api.settings import Settings
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 RUN = CliRunner()
@@ -97,6 +98,21 @@ def test_a_rule_is_tried_every_day_and_as_the_settings_say(folder: Path, tmp_pat
     ran = RUN.invoke(app, ["backtest", str(folder), "--rule", "repeated-fault", *told])
     assert "would have raised 0 alerts" in ran.output
     assert "a rule makes no predictions" in ran.output
+
+
+def test_a_history_goes_on_to_the_end_of_the_last_day_on_which_its_lifts_are_observed(folder: Path) -> None:
+    (folder / "lifts.csv").write_text("lift_id,observed_to\nL0,2025-06-30\nL1,2025-06-12\n", encoding="utf-8")
+    past = read_past(folder, past_intake(Settings()), START + timedelta(days=300), lambda _: None)
+    assert past.until == datetime(2025, 7, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("day", ["2025-12-31", "9999-12-31"])
+def test_a_day_to_come_is_no_history_without_breakdowns(folder: Path, day: str) -> None:
+    (folder / "lifts.csv").write_text(f"lift_id,observed_to\nL0,{day}\n", encoding="utf-8")
+    with (folder / "faults.csv").open("a", encoding="utf-8") as faults:
+        faults.write(f"L0,planned,,2025-06-01T00:00:00Z,{day}T00:00:00Z\n")
+    now = START + timedelta(days=300)
+    assert read_past(folder, past_intake(Settings()), now, lambda _: None).until == now
 
 
 def test_a_step_is_days() -> None:
