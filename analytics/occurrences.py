@@ -38,7 +38,8 @@ _MESSAGE, _OUTAGE = "message", "outage"
 class Occurrence(Struct, frozen=True, kw_only=True):
     """One time that a fault came. `cleared_at` None: not over, or nobody said so.
 
-    `source` is `message` or `outage`; `kind` keeps apart what does not count against the lift.
+    `source` is `message` or `outage`; `kind` keeps apart what does not count against the lift. `floor` is where the car
+    was, as the lift said first.
     """
 
     lift_id: str
@@ -48,6 +49,7 @@ class Occurrence(Struct, frozen=True, kw_only=True):
     fault_id: str | None = None
     source: str
     kind: OutageKind = OutageKind.BREAKDOWN
+    floor: int | None = None
 
 
 def has_passed(item: Occurrence) -> bool:
@@ -68,6 +70,7 @@ class _Raised(Struct):
     said_at: datetime
     fault_id: str | None
     cleared_at: datetime | None = None
+    floor: int | None = None
 
 
 def occurrences(messages: Sequence[Message]) -> list[Occurrence]:
@@ -109,6 +112,7 @@ def _told_apart(lift_id: str, code: str, said: list[tuple[datetime, Fault]]) -> 
             found.append(same)
         same.said_at = at
         same.fault_id = same.fault_id or fault.fault_id
+        same.floor = fault.floor if same.floor is None else same.floor
         active[same.fault_id] = same
     return found
 
@@ -132,6 +136,7 @@ def _occurrence_of(raised: _Raised) -> Occurrence:
         fault_id=raised.fault_id,
         source=_MESSAGE,
         kind=_kind_by_code(raised.code, OutageKind.BREAKDOWN),
+        floor=raised.floor,
     )
 
 

@@ -1,7 +1,7 @@
 """Faults that come again, and repairs that did not hold. Pure."""
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -54,14 +54,32 @@ def _repeated(
         kind=FindingKind.REPEATED_FAULT,
         component=component_of(code),
         code=code,
+        floor=_only_floor(items),
         as_of=as_of,
         found_at=items[count_min - 1].raised_at,
         value=float(len(items)),
         limit=float(count_min),
-        reason=f"{_begun(code)} {len(items)} times in {window}, the last at {said(items[-1].raised_at)} "
+        reason=f"{_begun(code)} {len(items)} times in {window}{_where(items)}, the last at {said(items[-1].raised_at)} "
         f"(Liftwatch's rule: {count_min} times in {window} is a repeated fault)",
         evidence=[_fault_evidence(item, as_of) for item in items[-EVIDENCE_MAX:]],
     )
+
+
+def _only_floor(items: Sequence[Occurrence]) -> int | None:
+    """Return the floor at which all of them came; None where they differ, or some do not tell."""
+    floors = {item.floor for item in items}
+    return floors.pop() if len(floors) == 1 else None
+
+
+def _where(items: Sequence[Occurrence]) -> str:
+    """Return where the car was: one landing alone is looked at first, many speak of the car; nothing where untold."""
+    floors = Counter(item.floor for item in items if item.floor is not None)
+    floor, count = min(floors.items(), key=lambda pair: (-pair[1], pair[0]), default=(0, 0))
+    if count == len(items):
+        return f", all at floor {floor}"
+    if 2 * count > len(items):
+        return f", {count} of them at floor {floor}"
+    return f", at {len(floors)} different floors" if len(floors) > 1 else ""
 
 
 def _fault_evidence(item: Occurrence, as_of: datetime) -> dict[str, Any]:
@@ -70,6 +88,7 @@ def _fault_evidence(item: Occurrence, as_of: datetime) -> dict[str, Any]:
         "kind": "fault",
         "raised_at": rfc3339(item.raised_at),
         "cleared_at": rfc3339(item.cleared_at) if is_over and item.cleared_at is not None else None,
+        "floor": item.floor,
         "fault_id": item.fault_id,
         "source": item.source,
     }

@@ -29,11 +29,11 @@ def said(
     code: str = DOOR,
     lift_id: str = "L1",
     seq: int | None = None,
+    floor: int | None = None,
 ) -> Message:
     at_ms = to_ms(START + minute * MINUTE)
-    return Message(
-        lift_id, Kind.FAULT, at_ms, at_ms, Fault(at=at_ms, seq=seq, code=code, phase=phase, fault_id=fault_id)
-    )
+    body = Fault(at=at_ms, seq=seq, code=code, phase=phase, fault_id=fault_id, floor=floor)
+    return Message(lift_id, Kind.FAULT, at_ms, at_ms, body)
 
 
 def spans(found: list[Occurrence]) -> list[tuple[float, float | None]]:
@@ -183,3 +183,9 @@ def test_the_outage_log_tells_the_end_that_the_lift_did_not() -> None:
 
 def test_another_code_at_the_same_instant_is_another_fault() -> None:
     assert len(joined(occurrences([said(0)]), outage_occurrences([outage(0, code="overspeed")]))) == 2
+
+
+def test_a_fault_came_where_the_lift_said_so_first() -> None:
+    (told,) = occurrences([said(0), said(1, floor=7), said(2, floor=3), said(3, "cleared", floor=0)])
+    assert told.floor == 7
+    assert [item.floor for item in joined([told], outage_occurrences([outage(0)]))] == [7]

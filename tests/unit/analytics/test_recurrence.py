@@ -66,9 +66,29 @@ def test_a_mechanic_reads_what_came_how_often_and_by_which_rule() -> None:
         "kind": "fault",
         "raised_at": "2026-03-02T00:00:00Z",
         "cleared_at": "2026-03-02T01:00:00Z",
+        "floor": None,
         "fault_id": None,
         "source": "message",
     }
+
+
+@pytest.mark.parametrize(
+    ("floors", "where", "only"),
+    [
+        ([7, 7, 7], " in 7 days, all at floor 7, the last", 7),
+        ([7, 2, 7], " in 7 days, 2 of them at floor 7, the last", None),
+        ([7, None, 7], " in 7 days, 2 of them at floor 7, the last", None),
+        ([-1, 2, 7], " in 7 days, at 3 different floors, the last", None),
+        ([7, None, None], " in 7 days, the last", None),
+        ([0, 0, 0], ", all at floor 0,", 0),
+    ],
+)
+def test_a_mechanic_reads_at_which_landing_it_came(floors: list[int | None], where: str, only: int | None) -> None:
+    faults = [structs.replace(fault(day), floor=floor) for day, floor in enumerate(floors, start=1)]
+    (finding,) = repeated_faults(faults, START + 5 * DAY)
+    assert where in finding.reason
+    assert (finding.floor, finding.key) == (only, DOOR), "one cause, one alert, wherever it comes"
+    assert [item["floor"] for item in finding.evidence] == floors
 
 
 def test_what_ended_after_the_instant_was_open_then() -> None:
