@@ -153,7 +153,10 @@ def _cumulative(failures: FleetFailures, lift: int) -> list[CumulativePoint]:
 
 
 def ranking(failures: FleetFailures, by: By, component: str | None = None) -> list[Ranked]:
-    """Return the whole ranking, the worst first: of lifts (by one `component`, where given), components or codes."""
+    """Return the whole ranking, the worst first: of lifts (by one `component`, where given), components or codes.
+
+    Lifts that were not at risk in the whole time have no place.
+    """
     if by == "lift":
         return _ranked_lifts(failures, component)
     names, numbers = (failures.parts, failures.part) if by == "component" else (failures.codes, failures.code)
@@ -185,28 +188,30 @@ def _ranked_lifts(failures: FleetFailures, component: str | None) -> list[Ranked
     if component is not None and component not in failures.parts:
         return []
     part = None if component is None else failures.parts.index(component)
+    seen = np.flatnonzero(failures.exposure_days > 0)  # who was never at risk has no place, not the fleet's mean
     rates = rates_of(
-        failures.discounted_counts(HALF_LIFE_DAYS, part),
-        failures.discounted_exposure(HALF_LIFE_DAYS),
+        failures.discounted_counts(HALF_LIFE_DAYS, part)[seen],
+        failures.discounted_exposure(HALF_LIFE_DAYS)[seen],
         dispersion_of(failures),
     )
-    counts, worst = failures.counts(part), among_worst(rates)
-    order = sorted(range(len(failures.lift_ids)), key=lambda lift: (-rates.mean[lift], failures.lift_ids[lift]))
+    counts = failures.counts(part)
+    worst = among_worst(rates) if seen.size else rates.mean
+    order = sorted(range(seen.size), key=lambda at: (-rates.mean[at], failures.lift_ids[seen[at]]))
     return [
         Ranked(
             rank=place,
             rate=Rate(
-                name=failures.lift_ids[lift],
-                breakdowns=int(counts[lift]),
-                per_year=float(rates.mean[lift]) * DAYS_A_YEAR,
-                low=float(rates.low[lift]) * DAYS_A_YEAR,
-                high=float(rates.high[lift]) * DAYS_A_YEAR,
+                name=failures.lift_ids[seen[at]],
+                breakdowns=int(counts[seen[at]]),
+                per_year=float(rates.mean[at]) * DAYS_A_YEAR,
+                low=float(rates.low[at]) * DAYS_A_YEAR,
+                high=float(rates.high[at]) * DAYS_A_YEAR,
                 fleet_per_year=rates.fleet * DAYS_A_YEAR,
             ),
-            days_at_risk=float(failures.exposure_days[lift]),
+            days_at_risk=float(failures.exposure_days[seen[at]]),
             lifts=1,
-            worst_tenth=float(worst[lift]),
-            apart=_apart(failures, lift),
+            worst_tenth=float(worst[at]),
+            apart=_apart(failures, int(seen[at])),
         )
-        for place, lift in enumerate(order, start=1)
+        for place, at in enumerate(order, start=1)
     ]

@@ -113,3 +113,16 @@ def test_the_ranking_comes_in_pages(year: World) -> None:
 @pytest.mark.parametrize("query", [{"by": "moon"}, {"cursor": "nonsense"}])
 def test_what_nobody_can_rank_by_is_refused(client: Client, query: dict[str, str]) -> None:
     assert client.get("/api/v1/failures/ranking", **query).status_code == 422
+
+
+def test_a_lift_that_was_never_at_risk_has_no_place_in_the_ranking(year: World) -> None:
+    year.register("L10")
+    year.register(
+        "L11", observed_from=(NOON - timedelta(days=900)).date(), observed_to=(NOON - timedelta(days=500)).date()
+    )
+    assert {item["rate"]["name"] for item in ranking(year.client)} == {f"L{number}" for number in range(10)}
+
+
+def test_a_fleet_that_was_registered_today_ranks_nobody(world: World) -> None:
+    world.register("L1", "L2")
+    assert ranking(world.client) == []
