@@ -134,8 +134,8 @@ def _often(failures: FleetFailures, rates: Rates, lift: int, group: int | None, 
         value=round(now, 2),
         limit=round(limit * DAYS_A_YEAR, 2),
         confidence=float(rates.beyond(limit)[lift]),
-        reason=f"{own.size} {what} in {days:.0f} days in use, where a lift of this fleet has {usual:.1f}{which}. "
-        f"At present {now:.1f} a year ({low:.1f} to {high:.1f} with 90 % certainty), the fleet {fleet:.1f}",
+        reason=f"{own.size} {what} in {days:.0f} days in use, where each of the other lifts has {usual:.1f}{which}. "
+        f"At present {now:.1f} a year ({low:.1f} to {high:.1f} with 90 % certainty), the mean of all {fleet:.1f}",
     )
 
 

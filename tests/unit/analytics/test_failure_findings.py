@@ -61,7 +61,7 @@ def test_a_lift_whose_doors_fail_ten_times_as_often_is_found_for_its_doors_alone
     (finding,) = often([*usual(), *spread("L7", 12, "door-opening-fault")])
     assert (finding.lift_id, finding.component, finding.code, finding.key) == ("L7", "door", None, "door")
     assert finding.reason == (
-        "13 door breakdowns in 365 days in use, where a lift of this fleet has 1.0: door opening fault (12), "
+        "13 door breakdowns in 365 days in use, where each of the other lifts has 1.0: door opening fault (12), "
         f"door closing fault (1). At present {finding.value:.1f} a year " + finding.reason.partition(" a year ")[2]
     )
     assert "90 % certainty" in finding.reason
