@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from analytics.failures import FleetFailures, Floats, breakdowns, part_of
+from analytics.failures import FleetFailures, Floats, Ints, breakdowns, part_of
 from analytics.findings import EVIDENCE_MAX, Finding, FindingKind, in_words, rfc3339, said
 from analytics.occurrences import Occurrence
 from analytics.rates import (
@@ -28,6 +29,8 @@ from analytics.settings import AssessmentSettings
 from analytics.trend import closer_together, laplace, power_law
 from ingest.faults import component_of
 
+Flags = NDArray[np.bool_]
+
 # Three or more breakdowns in a month put a lift on the public list of Singapore's Town Council Management Report.
 REPEAT_COUNT_MIN = 3
 REPEAT_DAYS = 30
@@ -38,6 +41,8 @@ OFTEN_COUNT_MIN = 4
 TREND_COUNT_MIN = 6
 # At the end of the window at least half as often again as on its average: less is no reason to send anybody.
 WORSENING_SHAPE_MIN = 1.5
+# So seldom a lift that goes on as it did would have no breakdown for so long.
+_OVER_CHANCE = 0.05
 _SHOWN = 20
 _NAMED = 3
 
@@ -88,9 +93,10 @@ def _untold(items: list[Occurrence], settings: AssessmentSettings) -> list[Occur
 def often_failing(failures: FleetFailures, as_of: datetime) -> list[Finding]:
     """Return the lifts that break down far more often than the others (`OFTEN_FACTOR`), by one part or altogether.
 
-    A lift whose part stands out is found for that part, and not once more as a whole. `value` is its present rate by
-    year (discounted, drawn towards the fleet), `limit` the fleet's times the factor, `confidence` how likely the rate
-    is above that.
+    A lift whose part stands out is found for that part, and not once more as a whole. One that is below the limit by
+    now, and has been well for longer than chance explains, is not found. `value` is its present rate by year
+    (discounted, drawn towards the fleet), `limit` the fleet's times the factor, `confidence` how likely the rate is
+    above that.
     """
     dispersion = dispersion_of(failures)
     judged = failures.exposure_days >= JUDGED_DAYS_MIN
@@ -99,14 +105,24 @@ def often_failing(failures: FleetFailures, as_of: datetime) -> list[Finding]:
     flagged = np.zeros(p.shape, dtype=np.bool_)
     flagged[:, judged] = benjamini_hochberg(p[:, judged].ravel()).reshape(len(groups), -1)
     exposure = failures.discounted_exposure(HALF_LIFE_DAYS)
-    findings = []
-    for row, group in enumerate(groups):
+    findings: list[Finding] = []
+    is_told = np.zeros(len(failures.lift_ids), dtype=np.bool_)
+    for row, group in [*enumerate(groups)][::-1]:  # the whole lift last
         lifts = np.nonzero(flagged[row] & (failures.counts(group) >= OFTEN_COUNT_MIN))[0]
-        if group is None:
-            lifts = lifts[~flagged[1:, lifts].any(axis=0)] if len(groups) > 1 else lifts
+        lifts = lifts[~is_told[lifts]] if group is None else lifts
         rates = rates_of(failures.discounted_counts(HALF_LIFE_DAYS, group), exposure, dispersion)
+        lifts = lifts[(rates.mean[lifts] > OFTEN_FACTOR * rates.fleet) | ~_is_over(failures, lifts, group, dispersion)]
+        is_told[lifts] = True
         findings += [_often(failures, rates, int(lift), group, as_of) for lift in lifts]
     return findings
+
+
+def _is_over(failures: FleetFailures, lifts: Ints, group: int | None, dispersion: float) -> Flags:
+    """Tell which lifts have been well for so long that it is hardly chance at the pace of their year."""
+    last = np.array([failures.risk_day[_own(failures, int(lift), group)[-1]] for lift in lifts])
+    days = failures.exposure_days[lifts]
+    expected = failures.counts(group)[lifts] / days * (days - last) / dispersion
+    return np.asarray(np.exp(-expected) < _OVER_CHANCE)
 
 
 def _often_p(failures: FleetFailures, judged: np.ndarray[Any, Any], group: int | None, dispersion: float) -> Floats:

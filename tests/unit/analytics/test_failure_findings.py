@@ -71,6 +71,18 @@ def test_a_lift_whose_doors_fail_ten_times_as_often_is_found_for_its_doors_alone
     assert finding.evidence[-1]["code"] == "door-opening-fault"
 
 
+@pytest.mark.parametrize(("since", "found"), [(30, False), (300, True)])
+def test_a_lift_that_failed_often_and_does_no_longer_is_left_alone(*, since: float, found: bool) -> None:
+    told = often([*usual(), *spread("L7", 12, "door-opening-fault", since, since + 36)])
+    assert [finding.lift_id for finding in told] == ["L7"] * found
+
+
+def test_a_part_that_was_mended_long_ago_does_not_hide_a_lift_that_fails_by_everything() -> None:
+    mended = spread("L7", 12, BRAKE, 30, 66)
+    many = [item for code in (DOOR, "position-lost") for item in spread("L7", 6, code)]
+    assert [finding.key for finding in often([*usual(), *mended, *many])] == [None]
+
+
 def test_a_lift_that_fails_by_everything_is_found_as_a_whole() -> None:
     many = [item for code in CODES for item in spread("L7", 5, code)]
     (finding,) = often([*usual(), *many])
