@@ -19,7 +19,7 @@ _FEW_DAYS = 45
 
 def drift_finding(lift_id: str, part: Part, first_day: date, found_at: datetime, as_of: datetime) -> Finding:
     """Return the finding of one part."""
-    hits = [(hit, limit_of(hit), theil_sen(hit.sign * hit.values[hit.drift.since :])) for hit in part.hits]
+    hits = [(hit, limit_of(hit), _trend(hit)) for hit in part.hits]
     hits.sort(key=lambda each: (not each[0].channel.leads, each[0].key.floor != part.floor, _soonest(*each)))
     hit, limit, trend = hits[0]
     left = _left(hit, limit, trend)
@@ -38,6 +38,19 @@ def drift_finding(lift_id: str, part: Part, first_day: date, found_at: datetime,
         reason=_reason(part, hit, first_day, trend, limit, left),
         evidence=[_evidence(*each, first_day) for each in hits[:EVIDENCE_MAX]],
     )
+
+
+def _trend(hit: Hit) -> Trend | None:
+    """Return how fast the channel moves, as it is read: since it began, or of late where it is clearly slower by now.
+
+    What stepped once, or settles, would else be told to go on as it began.
+    """
+    turned = hit.values[hit.drift.since :]
+    whole, late = theil_sen(turned), theil_sen(turned[len(turned) // 2 :])
+    trend = late if whole is not None and late is not None and late.high < whole.slope else whole
+    if trend is None or hit.sign > 0:
+        return trend
+    return Trend(slope=-trend.slope, low=-trend.high, high=-trend.low)
 
 
 def _soonest(hit: Hit, limit: float, trend: Trend | None) -> float:
@@ -92,17 +105,20 @@ def _reason(
         f"{name.format(floor=part.floor)}{rear} {hit.channel.says}{way}: {_at(hit.now, hit)}, normal is "
         f"{_at(normal, hit)}, since about {since}"
     )
-    if trend is not None and trend.slope * hit.sign > 0:
-        text += f", by {_slope(abs(trend.slope), hit.channel)} a day"
-    text += f"; {_until(hit, limit, left)} ({hit.channel.source})."
+    rate = trend.slope * hit.sign if trend is not None else 0.0
+    if rate > 0:
+        text += f", by {_slope(rate, hit.channel)} a day"
+    text += f"; {_until(hit, limit, left, is_nearing=rate > 0)} ({hit.channel.source})."
     also = sorted({each.channel.says for each in part.hits} - {hit.channel.says})
     return text + (f" It also {', '.join(also)}." if also else "") + f" {advice}"
 
 
-def _until(hit: Hit, limit: float, left: tuple[float | None, float | None, float | None]) -> str:
+def _until(hit: Hit, limit: float, left: tuple[float | None, float | None, float | None], *, is_nearing: bool) -> str:
     where = f"the limit of {_at(limit, hit)}"
     if (hit.now - limit) * hit.sign >= 0:
         return f"{where} is passed"
+    if not is_nearing:
+        return f"it does not come nearer to {where}"
     days, early, late = left
     if days is None:
         return f"{where} is more than two years away at this rate"

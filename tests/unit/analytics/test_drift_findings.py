@@ -325,3 +325,29 @@ def test_all_stops_that_spread_because_one_landing_moves_are_that_landings_vane(
     (finding,) = lift.findings()
     assert (finding.component, finding.floor) == ("landing-vane", 3)
     assert {item["channel"] for item in finding.evidence} == {"error_mm", "error_spread_mm"}
+
+
+@pytest.mark.parametrize("since", [100, 140, 150])
+@pytest.mark.parametrize("per_day", [-1.0, -2.0])
+def test_what_stepped_once_and_comes_back_is_not_said_to_be_on_its_way_to_the_limit(
+    lift: Lift, since: int, per_day: float
+) -> None:
+    step(lift, since, per_day)
+    (finding,) = lift.findings()
+    assert finding.days_left is None
+    assert " a day" not in finding.reason
+    assert "; it does not come nearer to the limit of 3," in finding.reason
+
+
+def test_what_stepped_once_and_stands_has_no_date_that_a_planner_would_act_on(lift: Lift) -> None:
+    step(lift, 140, 0.0)
+    (finding,) = lift.findings()
+    assert finding.days_left is None or finding.days_left > 365
+
+
+def step(lift: Lift, since: int, per_day: float) -> None:
+    """Let the car door close 300 ms slower from one day to the next, and `per_day` more with each that follows."""
+    lift.door()
+    for key, values in lift.values.items():
+        if key.channel == "closing_ms":
+            values[since:] += 300.0 + per_day * np.arange(DAYS - since)
