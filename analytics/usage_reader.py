@@ -1,7 +1,7 @@
 """What the counters of a fleet showed week by week, read from the store; and which parts that makes due.
 
 Counters are taken as they stood a whole day before the last midnight: what comes a few hours late has come by then, so
-that one day has one answer, and each day costs one question of the store.
+that one day has one answer. Each day asks the store anew for all weeks: a history may have been imported meanwhile.
 """
 
 from collections import OrderedDict
@@ -27,6 +27,8 @@ _SLACK = timedelta(days=1)
 # A lift that has not said its counters for so long tells nothing of its use.
 _SILENT_MAX = timedelta(days=7)
 _RESETS_REMEMBERED = 20_000
+# The day of the live service, and another that somebody looks at.
+_DAYS_KEPT = 2
 _RESETTING = (VisitKind.REPAIR, VisitKind.MAINTENANCE)
 
 _Totals = Mapping[str, Message]
@@ -39,8 +41,8 @@ class UsageReader:
         """Read counters from `store`; hold them against `budgets`."""
         self._store = store
         self._budgets = list(budgets.values())
-        self._weeks: OrderedDict[datetime, _Totals] = OrderedDict()
-        self._at_reset: OrderedDict[tuple[str, datetime], Message | None] = OrderedDict()
+        self._weeks: OrderedDict[datetime, list[_Totals]] = OrderedDict()
+        self._at_reset: OrderedDict[tuple[datetime, str, datetime], Message | None] = OrderedDict()
         self._found: tuple[tuple[object, ...], list[Finding]] | None = None
         self._lock = Lock()
 
@@ -52,46 +54,60 @@ class UsageReader:
         """
         end = midnight_before(as_of) - _SLACK
         with self._lock:
-            weeks = [self._totals(at) for at in _instants(end)]
+            weeks = self._weeks_until(end)
             resets = _resets(visits, {budget.name for budget in self._budgets}, end)
             wanted = sorted(set(lift_ids) & weeks[-1].keys())
             key = end, tuple(wanted), tuple(sorted(resets.items()))
             if self._found is None or self._found[0] != key:  # else nothing has changed since the last time
-                each = (self._of_lift(lift_id, weeks, resets, as_of) for lift_id in wanted)
+                each = (self._of_lift(lift_id, weeks, resets, as_of, end) for lift_id in wanted)
                 self._found = key, [finding for findings in each for finding in findings]
             found = self._found[1]
         return [structs.replace(finding, as_of=as_of) for finding in found]
 
     def _of_lift(
-        self, lift_id: str, weeks: Sequence[_Totals], resets: Mapping[tuple[str, str], datetime], as_of: datetime
+        self,
+        lift_id: str,
+        weeks: Sequence[_Totals],
+        resets: Mapping[tuple[str, str], datetime],
+        as_of: datetime,
+        end: datetime,
     ) -> list[Finding]:
         said = [week[lift_id] for week in weeks if lift_id in week]
         found = (
-            self._finding(lift_id, budget, said, resets.get((lift_id, budget.name)), as_of) for budget in self._budgets
+            self._finding(lift_id, budget, said, resets.get((lift_id, budget.name)), as_of, end)
+            for budget in self._budgets
         )
         return [finding for finding in found if finding is not None]
 
-    def _totals(self, at: datetime) -> _Totals:
-        if at not in self._weeks:
-            self._weeks[at] = self._store.last_counters(at - _SILENT_MAX, at)
-        self._weeks.move_to_end(at)
-        while len(self._weeks) > 2 * (WEEKS + 2):
+    def _weeks_until(self, end: datetime) -> list[_Totals]:
+        if end not in self._weeks:
+            self._weeks[end] = [self._store.last_counters(at - _SILENT_MAX, at) for at in _instants(end)]
+        self._weeks.move_to_end(end)
+        while len(self._weeks) > _DAYS_KEPT:
             self._weeks.popitem(last=False)
-        return self._weeks[at]
+        return self._weeks[end]
 
     def _finding(
-        self, lift_id: str, budget: WearBudget, said: Sequence[Message], reset: datetime | None, as_of: datetime
+        self,
+        lift_id: str,
+        budget: WearBudget,
+        said: Sequence[Message],
+        reset: datetime | None,
+        as_of: datetime,
+        end: datetime,
     ) -> Finding | None:
         recent = _samples(said, budget.counter)
         if not recent:
             return None
         lifetime = recent[0].total + used_between(recent)
-        used = lifetime if reset is None else self._used_since(lift_id, budget.counter, reset, recent)
+        used = lifetime if reset is None else self._used_since(end, lift_id, budget.counter, reset, recent)
         return None if used is None else usage_finding(lift_id, budget, recent, used, as_of, since=reset)
 
-    def _used_since(self, lift_id: str, counter: Counter, reset: datetime, recent: Sequence[Sample]) -> float | None:
+    def _used_since(
+        self, end: datetime, lift_id: str, counter: Counter, reset: datetime, recent: Sequence[Sample]
+    ) -> float | None:
         """Return the use since a visit, by what the counter showed then; None where it did not say."""
-        key = lift_id, reset
+        key = end, lift_id, reset
         if key not in self._at_reset:
             self._at_reset[key] = self._store.last_counters(reset - _SILENT_MAX, reset, lift_id).get(lift_id)
             while len(self._at_reset) > _RESETS_REMEMBERED:

@@ -165,6 +165,19 @@ def test_counters_of_the_store_are_held_against_the_budget() -> None:
     assert building.found(130) == [], "a lift that is silent tells nothing"
 
 
+def test_a_history_that_is_imported_while_the_service_runs_counts_from_the_next_day_on() -> None:
+    building, visits = Building(), [Visit(lift_id="L2", kind=VisitKind.REPAIR, done_at=START, cause_code="door-parts")]
+    for lift_id in ("L1", "L2"):
+        building.count(lift_id, range(53, 62), 2_976_500, 500)
+    reader = UsageReader(building.store)
+    assert reader.findings(["L1", "L2"], visits, START + 60.3 * DAY) == []
+    building.count("L1", range(53), 2_950_000, 500)
+    building.count("L2", range(-3, 53), 0, 2_976_500 / 56)
+    findings = reader.findings(["L1", "L2"], visits, START + 61.3 * DAY)
+    assert [finding.lift_id for finding in findings] == ["L1", "L2"]
+    assert findings == UsageReader(building.store).findings(["L1", "L2"], visits, START + 61.3 * DAY)
+
+
 def test_a_visit_that_names_the_part_begins_its_count_anew() -> None:
     building = Building()
     building.count("L1", range(100), 2_950_000, 500)
