@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 import numpy as np
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from analytics.outage_history import BREAKDOWN, Floats, Ints, OutageHistory, days_of
 from analytics.risk_fit import FrameBook, fit
@@ -58,7 +58,8 @@ class BacktestPlan(Struct, frozen=True, kw_only=True):
 class Predicted(Struct, frozen=True, kw_only=True):
     """The predictions for one horizon, a row for each lift and origin; `is_scored` where the lift counts.
 
-    `baselines` gives for each name the probabilities and the expected numbers.
+    `baselines` gives for each name the probabilities and the expected numbers. At `unfitted` of the origins there was
+    too little history for a model, or it did no better: there the prediction is the discounted rate alone.
     """
 
     horizon_days: float
@@ -71,6 +72,7 @@ class Predicted(Struct, frozen=True, kw_only=True):
     first_days: Floats
     is_scored: np.ndarray
     baselines: Mapping[str, tuple[Floats, Floats]] = field(default_factory=dict)
+    unfitted: int = 0
 
 
 def backtest(history: OutageHistory, plan: BacktestPlan, signs: WearSigns | None = None) -> list[Predicted]:
@@ -94,9 +96,11 @@ def models_over_time(
 def _backtest(book: FrameBook, plan: BacktestPlan, horizon: float) -> Predicted:
     origins = [origin for origin in plan.origins() if origin + horizon <= book.history.until]
     parts: list[dict[str, np.ndarray]] = []
+    unfitted = 0
     for origin, model in models_over_time(book, origins, horizon, plan.refit_days):
         frame = book.at(origin)
         known = frame.known
+        unfitted += model is None
         said = predict(frame, horizon, model)
         part = {
             "lift": np.flatnonzero(known),
@@ -110,7 +114,7 @@ def _backtest(book: FrameBook, plan: BacktestPlan, horizon: float) -> Predicted:
         for name, (probability, expected) in baselines_of(book.history, frame, horizon).items():
             part[f"p {name}"], part[f"n {name}"] = probability[known], expected[known]
         parts.append(part)
-    return _joined(book.history, horizon, parts)
+    return structs.replace(_joined(book.history, horizon, parts), unfitted=unfitted)
 
 
 def _joined(history: OutageHistory, horizon: float, parts: list[dict[str, np.ndarray]]) -> Predicted:

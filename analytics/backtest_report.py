@@ -94,6 +94,12 @@ def report_lines(predicted: Predicted) -> Iterator[str]:
             f"| {score.name} | {skill.value:.4f} ({skill.low:.3f} to {skill.high:.3f}) | {score.ece:.4f} | "
             f"{score.roc:.3f} | {score.pr:.3f} | {score.deviance:.4f} |"
         )
+    if predicted.unfitted:
+        yield ""
+        yield (
+            f"At {predicted.unfitted} of the origins there was too little history for a model, or it did no better "
+            f"than the discounted rates: there {OURS} says what those say."
+        )
     yield ""
     yield "| alarms per lift-month | threshold | recall | precision | lead time, days (10 %, 50 %, 90 %) |"
     yield "|---|---|---|---|---|"

@@ -39,6 +39,11 @@ def test_backtest_writes_predictions_and_says_how_good_they_were(folder: Path, t
     assert "| discounted empirical Bayes |" in ran.stdout
 
 
+def test_a_report_says_where_no_model_could_be_fitted(folder: Path) -> None:
+    ran = RUN.invoke(app, ["backtest", str(folder), "--horizon", "7"])
+    assert "At 9 of the origins there was too little history for a model" in ran.stdout
+
+
 @pytest.mark.parametrize("rule", ["repeated-fault", "repeat-repair", "repeat-breakdowns"])
 def test_a_rule_is_tried_on_the_past_before_it_is_switched_on(folder: Path, rule: str) -> None:
     ran = RUN.invoke(app, ["backtest", str(folder), "--rule", rule, "--every", "1d"])
