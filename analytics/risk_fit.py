@@ -30,6 +30,8 @@ from analytics.wear_signs import WearSigns
 STEP_DAYS, ORIGINS_MAX, ROWS_MAX = 6.0, 60, 40_000
 # The first two months of a log teach nothing: rates are not known yet.
 WARM_DAYS = 60.0
+# What rows teach fades: lifts, and what is written down of them, change.
+_TEACHING_HALF_LIFE_DAYS = 180.0
 # A model needs this much, or the rates stand alone.
 ORIGINS_MIN, ROWS_MIN, OUTCOMES_MIN = 8, 1_000, 150
 # A label over whose window the log paused for longer is none.
@@ -55,17 +57,24 @@ _Parts = tuple[Linear, Trees, Linear, Trees]
 
 
 class _Rows(Struct, frozen=True):
-    """Training rows: `columns` of `risk_model.columns_of`, the expected numbers of the rates, what came, whose."""
+    """Training rows: `columns` of `risk_model.columns_of`, what the rates expect, what came, whose, when."""
 
     columns: Floats
     rates: Floats
     rates_probability: Floats
     count: Ints
     lift: Ints
+    day: Floats
 
     @property
     def outcome(self) -> Floats:
         return (self.count > 0).astype(np.float64)
+
+    @property
+    def say(self) -> Floats:
+        """How much each row teaches, 1 on average."""
+        say = np.exp2((self.day - self.day.max()) / _TEACHING_HALF_LIFE_DAYS)
+        return np.asarray(say / say.mean())
 
 
 class FrameBook:
@@ -157,6 +166,7 @@ def _rows(book: FrameBook, origins: Sequence[float], horizon_days: float) -> _Ro
                 frame.base.probability(horizon_days)[chosen],
                 book.history.breakdowns_in(origin, origin + horizon_days)[chosen],
                 np.flatnonzero(chosen),
+                np.full(int(chosen.sum()), origin),
             )
         )
     if not parts:
@@ -234,15 +244,15 @@ def _fit_parts(rows: _Rows) -> _Parts:
     mean, scale = rows.columns.mean(axis=0), rows.columns.std(axis=0)
     scale = np.where(scale > 0.0, scale, 1.0)
     standard = (rows.columns - mean) / scale
-    logistic = LogisticRegression(C=_LOGISTIC_C, max_iter=500).fit(standard, rows.count > 0)
+    logistic = LogisticRegression(C=_LOGISTIC_C, max_iter=500).fit(standard, rows.count > 0, sample_weight=rows.say)
     linear = Linear(mean, scale, logistic.coef_[0], float(logistic.intercept_[0]))
     seen = with_column(rows.columns, linear.predict(rows.columns))
-    boosted = HistGradientBoostingClassifier(**_TREES).fit(seen, rows.count > 0)
-    factor = rows.count / rows.rates
-    counts = PoissonRegressor(alpha=_POISSON_ALPHA, max_iter=500).fit(standard, factor, sample_weight=rows.rates)
+    boosted = HistGradientBoostingClassifier(**_TREES).fit(seen, rows.count > 0, sample_weight=rows.say)
+    factor, say = rows.count / rows.rates, rows.rates * rows.say
+    counts = PoissonRegressor(alpha=_POISSON_ALPHA, max_iter=500).fit(standard, factor, sample_weight=say)
     count_linear = Linear(mean, scale, counts.coef_, float(counts.intercept_))
     count_boosted = HistGradientBoostingRegressor(loss="poisson", **_TREES)
-    count_boosted.fit(rows.columns, factor, sample_weight=rows.rates)
+    count_boosted.fit(rows.columns, factor, sample_weight=say)
     return linear, _trees_of(boosted), count_linear, _trees_of(count_boosted)
 
 

@@ -18,6 +18,10 @@ _SITE_HALF_LIVES = (2.0, 14.0, 60.0, 360.0)
 _WINDOWS = (7.0, 30.0, 90.0)
 _KIND_HALF_LIVES = (7.0, 30.0, 90.0)
 _NTH = (2, 3, 5, 8)
+# Weeks, and months of four, in which breakdowns are counted apart: whether they become more or fewer.
+_SPANS = ((0.0, 7.0), (7.0, 14.0), (14.0, 28.0), (28.0, 56.0), (56.0, 84.0))
+_RETURN_HALF_LIVES = (1.0, 2.0, 5.0)
+_SPAN_COUNT, _BURST_COUNT = 0.5, 2.0
 _LONG_AGO = 400.0
 _LONG_DAYS = 7.0
 _OTHER = -1  # every kind of outage that is neither a breakdown nor planned
@@ -79,6 +83,8 @@ def frame_of(history: OutageHistory, day: float, signs: WearSigns | None = None)
     base = rates(clock, BASE_HALF_LIFE)
     columns: dict[str, Floats] = {}
     columns |= _rate_columns(clock)
+    columns |= _span_columns(clock)
+    columns |= _burst_columns(clock)
     columns |= _site_columns(clock)
     columns |= _outage_columns(clock)
     columns |= _since_columns(clock)
@@ -123,6 +129,28 @@ def _rate_columns(clock: Clock) -> dict[str, Floats]:
     return columns
 
 
+def _span_columns(clock: Clock) -> dict[str, Floats]:
+    """Return how many breakdowns came in each of the last weeks, in times of what the fleet had then."""
+    broke, age, columns = clock.history.kind == BREAKDOWN, clock.now - clock.raised, {}
+    observed = np.where(np.isfinite(clock.history.since), clock.now - clock.since, 0.0)
+    for begin, end in _SPANS:
+        count = clock.sums(broke & (age >= begin) & (age < end), np.ones_like(age))
+        days = np.clip(observed - begin, 0.0, end - begin)
+        level = max(float(count.sum()) / max(float(days.sum()), 1e-9), 1e-6)
+        columns[f"breakdowns_{begin:g}_to_{end:g}_days"] = np.log((count + _SPAN_COUNT) / (days * level + _SPAN_COUNT))
+    return columns
+
+
+def _burst_columns(clock: Clock) -> dict[str, Floats]:
+    """Return how many breakdowns came on a day that had any: of as many in bursts, a week is likelier to have none."""
+    broke = clock.history.kind == BREAKDOWN
+    lift, day = clock.history.lift[broke], np.floor(clock.raised[broke])
+    lifts = len(clock.history.lift_ids)
+    days = np.bincount(np.unique(np.column_stack([lift, day]), axis=0)[:, 0].astype(np.int64), minlength=lifts)
+    count = np.bincount(lift, minlength=lifts)
+    return {"breakdowns_a_day": np.log((count + _BURST_COUNT) / (days + _BURST_COUNT))}
+
+
 def _site_columns(clock: Clock) -> dict[str, Floats]:
     """Return how the other lifts of a site do."""
     site, columns = clock.history.site, {}
@@ -142,7 +170,7 @@ def _others(site: np.ndarray, values: Floats) -> Floats:
 
 
 def _outage_columns(clock: Clock) -> dict[str, Floats]:
-    """Return the share of time out of service, and how often lifts were out for another reason than a breakdown."""
+    """Return the share of time out of service, how often lifts were out for no breakdown, and returned of late."""
     columns, kind = {}, _kinds(clock)
     for window in _WINDOWS:
         begin, end = np.maximum(clock.raised, clock.now - window), np.minimum(clock.cleared, clock.now)
@@ -153,6 +181,10 @@ def _outage_columns(clock: Clock) -> dict[str, Floats]:
         weights = clock.weights(half_life)
         for code in (PLANNED, _OTHER):
             columns[f"{_KIND_NAMES[code]}_{half_life:g}_days"] = clock.sums(kind == code, weights)
+    over = np.isfinite(clock.cleared)
+    since = np.where(over, clock.cleared, clock.now) - clock.now
+    for half_life in _RETURN_HALF_LIVES:
+        columns[f"returns_{half_life:g}_days"] = clock.sums(over, np.exp2(since / half_life))
     return columns
 
 

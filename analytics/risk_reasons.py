@@ -15,7 +15,16 @@ from analytics.wear_signs import LEVELS, PARTS_OF_SIGNS, RAMPS, Sign
 _SITE_RATIO, _RECENT_DAYS = 1.5, 30.0
 _BURST = "since_3_breakdowns"
 HISTORY, OUT, SITE = "history", "out of service", "site"
-_OF_HISTORY = ("rate_", "since_breakdown", "since_2_", "since_3_", "since_5_", "since_8_", "last_breakdown")
+_OF_HISTORY = (
+    "rate_",
+    "breakdowns_",
+    "since_breakdown",
+    "since_2_",
+    "since_3_",
+    "since_5_",
+    "since_8_",
+    "last_breakdown",
+)
 # What reads the same readings weighs together.
 _TOGETHER = {LANDING_DOOR: CAR_DOOR, "motor": "machine-room"}
 
@@ -62,7 +71,7 @@ def usual_of(frame: RiskFrame, model: HorizonModel) -> Floats:
 def weights_of(frame: RiskFrame, model: HorizonModel, place: int, usual: Floats | None = None) -> dict[str, float]:
     """Return by group of columns how much lower the log odds were if the lift were in it as the fleet is (median).
 
-    Asked are the models that say whether, which have two thirds of the say.
+    Asked are the models that say whether.
     """
     own = frame.only(model.columns)
     usual = usual_of(frame, model) if usual is None else usual

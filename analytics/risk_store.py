@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from analytics.risk_model import HoldOut, HorizonModel, Linear, Trees
 
-VERSION = 4
+VERSION = 5
 # This week's model and the next one's.
 _PLACES = 2
 FILE_BYTES_MAX, UNPACKED_BYTES_MAX = 4 * 1024 * 1024, 16 * 1024 * 1024

@@ -10,8 +10,8 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from analytics.backtest import BacktestPlan, backtest
 from analytics.backtest_report import csv_rows, report_lines, skill_of
 from analytics.outage_history import OutageHistory, days_of
-from analytics.risk_fit import FrameBook, _trees_of, fit
-from analytics.risk_frame import frame_of
+from analytics.risk_fit import FrameBook, _Rows, _trees_of, fit
+from analytics.risk_frame import RiskFrame, frame_of
 from analytics.risk_model import predict
 from analytics.risk_rates import Clock, prior_of, rates
 from ingest.fleet import OutageKind
@@ -104,6 +104,39 @@ def test_a_model_that_learns_is_better_than_the_rates_and_says_by_how_much() -> 
     model = model_of_bursts()
     assert model.held_out.skill >= model.held_out.skill_rates
     assert model.trained_until <= FIRST + 273.0
+
+
+def column(frame: RiskFrame, name: str) -> list[float]:
+    return [float(value) for value in frame.values[:, frame.columns.index(name)]]
+
+
+def test_breakdowns_that_come_on_one_day_are_told_from_as_many_apart() -> None:
+    burst = [outage(50.0 + hours / 24.0, "L000", days=0.01) for hours in (6, 9, 12, 15, 18, 21)]
+    apart = [outage(day, "L001") for day in (20.5, 30.5, 40.5, 50.5, 60.5, 70.5)]
+    told = column(frame_of(history([*burst, *apart], count=3, days=100), FIRST + 100.0), "breakdowns_a_day")
+    assert told == pytest.approx([np.log(8.0 / 3.0), 0.0, 0.0])
+
+
+def test_breakdowns_of_each_of_the_last_weeks_are_in_times_of_the_fleet() -> None:
+    found = [outage(97.0, "L000"), outage(98.0, "L000"), outage(88.0, "L001")]
+    frame = frame_of(history(found, count=2, days=100), FIRST + 100.0)
+    # two of two lifts' breakdowns are of the first: half a breakdown is added to what came, and to the one expected
+    assert column(frame, "breakdowns_0_to_7_days") == pytest.approx([np.log(2.5 / 1.5), np.log(0.5 / 1.5)])
+    assert column(frame, "breakdowns_7_to_14_days") == pytest.approx([np.log(0.5 / 1.0), np.log(1.5 / 1.0)])
+    assert column(frame, "breakdowns_14_to_28_days") == pytest.approx([0.0, 0.0], abs=1e-4)
+
+
+def test_a_lift_that_came_back_lately_is_told_from_one_that_is_still_out() -> None:
+    found = [outage(90.0, "L000", days=9.0), outage(90.0, "L001", days=None), outage(90.0, "L002", days=5.0)]
+    told = column(frame_of(history(found, count=3, days=100), FIRST + 100.0), "returns_1_days")
+    assert told == pytest.approx([0.5, 0.0, 2.0**-5])
+
+
+def test_what_was_half_a_year_ago_teaches_half_as_much() -> None:
+    some = np.zeros(2)
+    say = _Rows(np.zeros((2, 1)), some, some, np.zeros(2, dtype=np.int64), np.arange(2), np.array([20.0, 200.0])).say
+    assert say[1] == pytest.approx(2.0 * say[0])
+    assert say.mean() == pytest.approx(1.0)
 
 
 def test_too_little_history_gives_no_model() -> None:
