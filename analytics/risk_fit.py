@@ -17,6 +17,7 @@ from analytics.risk_model import (
     HoldOut,
     HorizonModel,
     Linear,
+    Parts,
     Trees,
     blended,
     by_parts,
@@ -39,6 +40,10 @@ _PAUSED_DAYS, _PAUSED_SHARE = 0.3, 0.05
 _HELD_OUT_SHARE = 0.25
 # The first that is no worse than the rates alone (0) on days that it had not seen.
 _WEIGHTS = (1.0, 0.5, 0.0)
+# How much the linear model has to say beside the boosted one. Trees see better how worn a lift looks: where lifts tell,
+# they may have more of it, as far as that did best on days that neither had seen. (Of history alone the two know as
+# much, and what is chosen on held-out days would be chance.)
+_LINEAR_SAY, _LINEAR_SAYS_OF_SIGNS = 0.5, (0.5, 1 / 3, 0.0)
 PRECISION_MIN, ALARMS_MIN = 0.85, 30
 _TREES: dict[str, Any] = {
     "learning_rate": 0.05,
@@ -52,8 +57,6 @@ _TREES: dict[str, Any] = {
     "early_stopping": False,
 }
 _LOGISTIC_C, _POISSON_ALPHA = 0.01, 0.01
-
-_Parts = tuple[Linear, Trees, Linear, Trees]
 
 
 class _Rows(Struct, frozen=True):
@@ -77,6 +80,13 @@ class _Rows(Struct, frozen=True):
         return np.asarray(say / say.mean())
 
 
+class _Shares(Struct, frozen=True):
+    """What was chosen on held-out days: the say of the models against the rates, and of the linear one among them."""
+
+    weight: float
+    linear_say: float
+
+
 class FrameBook:
     """Frames of one history by day, made once; a frame knows nothing of later, so they serve every later origin."""
 
@@ -89,6 +99,11 @@ class FrameBook:
         self.teaching = np.array([lift_id in told for lift_id in history.lift_ids], dtype=bool)
         self.pauses = history.pauses()
         self._frames: dict[float, RiskFrame] = {}
+
+    @property
+    def has_signs(self) -> bool:
+        """Tell whether frames have columns of wear."""
+        return self._signs is not None
 
     def at(self, day: float) -> RiskFrame:
         """Return the frame as of `day`."""
@@ -123,10 +138,11 @@ def fit(book: FrameBook, day: float, horizon_days: float) -> HorizonModel | None
     if first is None or whole is None or not (_is_enough(first) and _is_enough(whole)):
         return None
     parts = _fit_parts(first)
-    weight, held_out = _judged(parts, _rows(book, late, horizon_days))
-    if weight == 0.0 or held_out is None:
+    says = _LINEAR_SAYS_OF_SIGNS if book.has_signs else (_LINEAR_SAY,)
+    shares, held_out = _judged(parts, _rows(book, late, horizon_days), says)
+    if shares.weight == 0.0 or held_out is None:
         return None
-    held_out = _with_threshold(held_out, parts, weight, _rows_apart(book, late, horizon_days))
+    held_out = _with_threshold(held_out, parts, shares, _rows_apart(book, late, horizon_days))
     logistic, boosted, count_linear, count_boosted = _fit_parts(whole)
     return HorizonModel(
         horizon_days=horizon_days,
@@ -135,7 +151,8 @@ def fit(book: FrameBook, day: float, horizon_days: float) -> HorizonModel | None
         boosted=boosted,
         count_linear=count_linear,
         count_boosted=count_boosted,
-        weight=weight,
+        weight=shares.weight,
+        linear_say=shares.linear_say,
         rows=whole.count.size,
         trained_from=origins[0],
         trained_until=origins[-1] + horizon_days,
@@ -179,15 +196,17 @@ def _is_enough(rows: _Rows) -> bool:
     return rows.count.size >= ROWS_MIN and min(hits, rows.count.size - hits) >= OUTCOMES_MIN
 
 
-def _judged(parts: _Parts, rows: _Rows | None) -> tuple[float, HoldOut | None]:
+def _judged(parts: Parts, rows: _Rows | None, says: Sequence[float]) -> tuple[_Shares, HoldOut | None]:
     if rows is None or rows.count.size == 0:
-        return 0.0, None
+        return _Shares(0.0, says[0]), None
     outcome = rows.outcome
-    probability, _ = by_parts(parts, rows.columns, rows.rates)
+    of_says = {say: by_parts(parts, rows.columns, rows.rates, say)[0] for say in says}
+    linear_say = max(says, key=lambda say: brier_skill(of_says[say], outcome))
+    probability = of_says[linear_say]
     skills = {weight: brier_skill(blended(rows.rates_probability, probability, weight), outcome) for weight in _WEIGHTS}
     weight = next(weight for weight in _WEIGHTS if skills[weight] >= skills[0.0])
     said = blended(rows.rates_probability, probability, weight)
-    return weight, HoldOut(
+    return _Shares(weight, linear_say), HoldOut(
         rows=rows.count.size,
         lifts=int(np.unique(rows.lift).size),
         prevalence=float(outcome.mean()),
@@ -212,15 +231,15 @@ def _rows_apart(book: FrameBook, late: Sequence[float], horizon_days: float) -> 
 
 
 def _with_threshold(
-    held_out: HoldOut, parts: _Parts, weight: float, apart: tuple[_Rows | None, _Rows | None]
+    held_out: HoldOut, parts: Parts, shares: _Shares, apart: tuple[_Rows | None, _Rows | None]
 ) -> HoldOut:
     chosen_on, shown_on = apart
     if chosen_on is None or shown_on is None or not chosen_on.count.size or not shown_on.count.size:
         return held_out
-    threshold = threshold_for(_said(parts, chosen_on, weight), chosen_on.outcome, PRECISION_MIN, ALARMS_MIN)
+    threshold = threshold_for(_said(parts, chosen_on, shares), chosen_on.outcome, PRECISION_MIN, ALARMS_MIN)
     if threshold is None:
         return held_out
-    alarmed = _said(parts, shown_on, weight) >= threshold
+    alarmed = _said(parts, shown_on, shares) >= threshold
     lifts, share = int(np.unique(shown_on.lift[alarmed]).size), None
     low = high = None
     if lifts:
@@ -236,11 +255,12 @@ def _with_threshold(
     )
 
 
-def _said(parts: _Parts, rows: _Rows, weight: float) -> Floats:
-    return blended(rows.rates_probability, by_parts(parts, rows.columns, rows.rates)[0], weight)
+def _said(parts: Parts, rows: _Rows, shares: _Shares) -> Floats:
+    probability, _ = by_parts(parts, rows.columns, rows.rates, shares.linear_say)
+    return blended(rows.rates_probability, probability, shares.weight)
 
 
-def _fit_parts(rows: _Rows) -> _Parts:
+def _fit_parts(rows: _Rows) -> Parts:
     mean, scale = rows.columns.mean(axis=0), rows.columns.std(axis=0)
     scale = np.where(scale > 0.0, scale, 1.0)
     standard = (rows.columns - mean) / scale

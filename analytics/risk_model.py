@@ -51,6 +51,9 @@ class Trees(Struct, frozen=True):
         return total
 
 
+Parts = tuple[Linear, Trees, Linear, Trees]
+
+
 class HoldOut(Struct, frozen=True, kw_only=True):
     """How a model did on days of this fleet that it had not seen, against the fleet's own share as prevalence.
 
@@ -73,7 +76,10 @@ class HoldOut(Struct, frozen=True, kw_only=True):
 
 
 class HorizonModel(Struct, frozen=True, kw_only=True):
-    """What was fitted for one horizon; `weight` is its say against the rates alone, 0 to 1."""
+    """What was fitted for one horizon; `weight` is its say against the rates alone, 0 to 1.
+
+    Of whether a lift breaks down, the linear model has `linear_say`, the boosted one the rest, 0 to 1.
+    """
 
     horizon_days: float
     columns: tuple[str, ...]
@@ -82,6 +88,7 @@ class HorizonModel(Struct, frozen=True, kw_only=True):
     count_linear: Linear
     count_boosted: Trees
     weight: float
+    linear_say: float
     rows: int
     trained_from: float
     trained_until: float
@@ -122,14 +129,18 @@ def fitted(frame: RiskFrame, model: HorizonModel) -> tuple[Floats, Floats]:
         (model.logistic, model.boosted, model.count_linear, model.count_boosted),
         columns_of(frame, model.horizon_days),
         frame.base.expected(model.horizon_days),
+        model.linear_say,
     )
 
 
-def by_parts(parts: tuple[Linear, Trees, Linear, Trees], columns: Floats, rates: Floats) -> tuple[Floats, Floats]:
-    """Return the mean of the linear and the boosted model: in log odds, and in logs of the factor on the rates."""
+def by_parts(parts: Parts, columns: Floats, rates: Floats, linear_say: float) -> tuple[Floats, Floats]:
+    """Return what the linear and the boosted models say together: log odds by `linear_say`, factors half and half.
+
+    Means are taken in log odds, and in logs of the factor on the rates.
+    """
     logistic, boosted, count_linear, count_boosted = parts
     odds = logistic.predict(columns)
-    odds = (odds + boosted.predict(with_column(columns, odds))) / 2.0
+    odds = linear_say * odds + (1.0 - linear_say) * boosted.predict(with_column(columns, odds))
     factor = (count_linear.predict(columns) + count_boosted.predict(columns)) / 2.0
     limit = float(np.log(_CORRECTION_MAX))
     return sigmoid(odds), rates * np.exp(np.clip(factor, -limit, limit))

@@ -89,7 +89,7 @@ def weights_of(frame: RiskFrame, model: HorizonModel, place: int, usual: Floats 
 
 def _odds(columns: Floats, model: HorizonModel) -> Floats:
     parts = (model.logistic, model.boosted, model.count_linear, model.count_boosted)
-    probability, _ = by_parts(parts, columns, np.ones(len(columns)))
+    probability, _ = by_parts(parts, columns, np.ones(len(columns)), model.linear_say)
     rates = 1.0 / (1.0 + np.exp(-columns[:, -1]))
     return log_odds(blended(rates, probability, model.weight))
 

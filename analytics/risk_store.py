@@ -43,6 +43,7 @@ class _Description(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     horizon_days: float
     columns: tuple[str, ...]
     weight: float
+    linear_say: float
     rows: int
     trained_from: float
     trained_until: float
@@ -131,6 +132,7 @@ def packed(model: HorizonModel, fingerprint: str) -> bytes:
         horizon_days=model.horizon_days,
         columns=model.columns,
         weight=model.weight,
+        linear_say=model.linear_say,
         rows=model.rows,
         trained_from=model.trained_from,
         trained_until=model.trained_until,
@@ -173,6 +175,7 @@ def unpacked(content: bytes) -> tuple[HorizonModel, str]:
         count_linear=_linear("count_linear", arrays, columns),
         count_boosted=_trees("count_boosted", arrays, columns),
         weight=description.weight,
+        linear_say=description.linear_say,
         rows=description.rows,
         trained_from=description.trained_from,
         trained_until=description.trained_until,

@@ -167,6 +167,7 @@ def keep_model(parts: Parts, now: datetime) -> None:
         count_linear=linear,
         count_boosted=trees,
         weight=0.01,
+        linear_say=0.5,
         rows=3_000,
         trained_from=day - 90.0,
         trained_until=day - LIKELY_DAYS,

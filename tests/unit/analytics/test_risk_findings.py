@@ -29,6 +29,7 @@ def model_with(scores: HoldOut) -> HorizonModel:
         count_linear=linear,
         count_boosted=trees,
         weight=1.0,
+        linear_say=0.5,
         rows=3_000,
         trained_from=DAY - 90.0,
         trained_until=DAY - 30.0,

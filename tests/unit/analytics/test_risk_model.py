@@ -104,6 +104,7 @@ def test_a_model_that_learns_is_better_than_the_rates_and_says_by_how_much() -> 
     model = model_of_bursts()
     assert model.held_out.skill >= model.held_out.skill_rates
     assert model.trained_until <= FIRST + 273.0
+    assert model.linear_say == 0.5  # of history alone there is nothing to choose
 
 
 def column(frame: RiskFrame, name: str) -> list[float]:

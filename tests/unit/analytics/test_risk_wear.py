@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec import structs
 from sqlalchemy.engine import Engine
 
 from analytics.failure_reader import FailureReader
@@ -14,6 +15,7 @@ from analytics.risk_book import RiskBook
 from analytics.risk_findings import breakdowns_likely
 from analytics.risk_fit import FrameBook, fit, origins_before
 from analytics.risk_frame import frame_of
+from analytics.risk_model import fitted, log_odds
 from analytics.risk_past import model_day, taught
 from analytics.risk_store import RiskStore
 from analytics.series import SeriesKey
@@ -184,6 +186,24 @@ def test_no_model_learns_from_signs_of_after_its_labels_or_of_a_later_day(
     asked = float(FIRST + 200)
     cut = frame_of(past, asked, signs.as_of(asked))
     assert np.array_equal(frame_of(past, asked, signs).values, cut.values)
+
+
+def test_trees_have_more_to_say_where_that_did_better_on_held_out_days(
+    parts: tuple[FleetRegister, FailureReader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signs, day = Signs().made, model_day(float(END))
+    past = taught(outages_of(parts), day)
+    chosen = fit(FrameBook(past, signs), day, 7.0)
+    monkeypatch.setattr("analytics.risk_fit._LINEAR_SAYS_OF_SIGNS", (0.5,))
+    half = fit(FrameBook(past, signs), day, 7.0)
+    assert chosen is not None
+    assert half is not None
+    assert chosen.linear_say < half.linear_say
+    assert chosen.held_out.skill > half.held_out.skill
+    frame = frame_of(past, day, signs)
+    said = [fitted(frame, structs.replace(chosen, linear_say=say))[0] for say in (0.0, chosen.linear_say, 1.0)]
+    between = (1.0 - chosen.linear_say) * log_odds(said[0]) + chosen.linear_say * log_odds(said[2])
+    assert np.allclose(log_odds(said[1]), between)
 
 
 def test_wear_without_meaning_makes_no_skill(parts: tuple[FleetRegister, FailureReader]) -> None:
