@@ -36,8 +36,8 @@ class RiskFrame(Struct, frozen=True, kw_only=True):
 
     `known` says which lifts are observed at all, `standing` which stand for so long that they are not at risk,
     `exposure` for how many days each has been at risk. `base` are the rates that the models correct. `recent` counts
-    breakdowns of the last 90 days, for people. While the log pauses it `is_paused`; pauses have taken `pause_share` of
-    the time, and last `pause_days`.
+    breakdowns of the last 90 days, for people, and `recent_days` on how many of them the lift was observed. While the
+    log pauses it `is_paused`; pauses have taken `pause_share` of the time, and last `pause_days`.
     """
 
     lift_ids: tuple[str, ...]
@@ -48,6 +48,7 @@ class RiskFrame(Struct, frozen=True, kw_only=True):
     standing: Bools
     exposure: Floats
     recent: Ints
+    recent_days: Floats
     day: float
     pause_share: float
     pause_days: float
@@ -106,6 +107,7 @@ def frame_of(history: OutageHistory, day: float, signs: WearSigns | None = None)
         standing=standing,
         exposure=clock.now - clock.since - _days_out_of_risk(clock),
         recent=clock.history.breakdowns_in(day - _WINDOWS[-1], day),
+        recent_days=np.clip(day - clock.history.since, 0.0, _WINDOWS[-1]),
         day=day,
         pause_share=min(seen / observed, 0.5),
         pause_days=(_PAUSE_DAYS * _PAUSE_WEIGHT + seen) / (_PAUSE_WEIGHT + int(over.sum())),

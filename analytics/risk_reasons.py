@@ -13,6 +13,7 @@ from analytics.wear_signs import LEVELS, PARTS_OF_SIGNS, RAMPS, Sign
 
 # Told where other lifts of the site break down half as often again as the fleet, or where something is this recent.
 _SITE_RATIO, _RECENT_DAYS = 1.5, 30.0
+_RECENT_WHOLE_DAYS = 90.0
 _BURST = "since_3_breakdowns"
 HISTORY, OUT, SITE = "history", "out of service", "site"
 _OF_HISTORY = (
@@ -103,12 +104,22 @@ def _group(column: str) -> str:
     return SITE if column.startswith("site_") else OUT
 
 
+def _recent(frame: RiskFrame, count: int, days: float) -> str:
+    """Say how often the lift broke down of late, and how often one of its fleet does in as many days."""
+    whole = float(frame.recent_days[frame.known].sum())
+    usual = float(frame.recent[frame.known].sum()) / whole * days if whole else 0.0
+    times = "1 breakdown" if count == 1 else f"{count} breakdowns"
+    if days < 1.0:
+        return "it has not been observed for a day yet"
+    young = f"in the {_days(days).removeprefix('a ')} since it is observed"
+    when = "in the last 90 days" if days >= _RECENT_WHOLE_DAYS else young
+    return f"{times} {when}; a lift of this fleet has {usual:.1f}"
+
+
 def _of_history(frame: RiskFrame, place: int) -> list[_Said]:
     row = dict(zip(frame.columns, frame.values[place], strict=True))
-    usual = float(frame.recent[frame.known].mean()) if frame.known.any() else 0.0
-    count = int(frame.recent[place])
-    times = "1 breakdown" if count == 1 else f"{count} breakdowns"
-    said = [_Said(HISTORY, f"{times} in the last 90 days; a lift of this fleet has {usual:.1f}")]
+    count, days = int(frame.recent[place]), float(frame.recent_days[place])
+    said = [_Said(HISTORY, _recent(frame, count, days))]
     said += [_Said(OUT, text) for text in _now(row)]
     if count:
         said.append(_Said(HISTORY, f"the last breakdown was {_days(row['since_breakdown'])} ago"))

@@ -90,7 +90,10 @@ def test_reasons_say_what_stands_now_and_what_has_been() -> None:
         [outage(11.0, "L000", days=0.2), outage(40.0, days=20.0), outage(97.0, days=None)], count=3, days=100
     )
     reasons = [one.text for one in reasons_of(frame_of(known, DAY), 0)]
-    assert reasons[0] == "3 breakdowns in the last 90 days; a lift of this fleet has 1.0"
+    assert reasons[0] == "3 breakdowns in the 89 days since it is observed; a lift of this fleet has 1.0"
+    young = reasons_of(frame_of(known, DAY - 70.0), 0)[0].text  # nobody wrote anything down before the 11th day
+    assert young == "1 breakdown in the 19 days since it is observed; a lift of this fleet has 0.3"
+    assert reasons_of(frame_of(known, DAY - 89.4), 0)[0].text == "it has not been observed for a day yet"
     assert reasons[1].startswith("out of service for 3 days (a breakdown); such outages take about")
     assert reasons_of(frame_of(known, DAY - 20.0), 0)[-1].text == "back for 20 days after 20 days out of service"
 

@@ -27,7 +27,7 @@ def test_from_the_first_day_on_a_lift_has_a_risk(world: World) -> None:
     assert (week["horizon_days"], month["horizon_days"]) == (7, 30)
     assert 0.0 < week["probability"] < month["probability"] < 0.5
     assert (week["method"], week["score"]) == ("rates", None)
-    assert answer["reasons"] == ["0 breakdowns in the last 90 days; a lift of this fleet has 0.0"]
+    assert answer["reasons"] == ["it has not been observed for a day yet"]
 
 
 def test_a_lift_that_breaks_down_often_stands_above_its_fleet_and_says_why(world: World) -> None:
