@@ -5,6 +5,7 @@ from datetime import date, datetime
 
 from pydantic import BaseModel
 
+from alerts.alert import Alert
 from alerts.checklists import Check, CheckEntry, CheckResult, check_book
 from alerts.journal import HistoryEntry
 from alerts.order_papers import OrderFile, Papers, Part, Role, Signature, content_sha256, lacking_to_close
@@ -51,8 +52,12 @@ class WorkOrderView(BaseModel):
 
 
 class WorkOrderDetail(WorkOrderView):
-    """A work order, what happened to it (oldest first), and the states that may follow."""
+    """A work order, what happened to it (oldest first), and the states that may follow.
 
+    `guidance` is what to look at first, as each of its alerts says.
+    """
+
+    guidance: list[str]
     history: list[HistoryView]
     legal_next: list[OrderState]
 
@@ -66,10 +71,14 @@ def work_order_view(order: WorkOrder) -> WorkOrderView:
     return WorkOrderView.model_validate(order, from_attributes=True)
 
 
-def work_order_detail(order: WorkOrder, history: Sequence[HistoryEntry]) -> WorkOrderDetail:
-    """Return a work order with its history and the states that may follow."""
-    values = dict(work_order_view(order))
-    return WorkOrderDetail(**values, history=history_views(history), legal_next=legal_next(order.state))
+def work_order_detail(order: WorkOrder, history: Sequence[HistoryEntry], alerts: Sequence[Alert]) -> WorkOrderDetail:
+    """Return a work order with its history, the guidance of its alerts and the states that may follow."""
+    return WorkOrderDetail(
+        **dict(work_order_view(order)),
+        guidance=list(dict.fromkeys(alert.guidance for alert in alerts)),
+        history=history_views(history),
+        legal_next=legal_next(order.state),
+    )
 
 
 def legal_next(state: OrderState) -> list[OrderState]:

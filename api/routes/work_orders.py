@@ -89,10 +89,11 @@ def open_work_order(service: ServiceParameter, body: OrderOpening, once: OncePar
 
 @router.get("/{order_id}", responses=documented(404))
 def find_work_order(service: ServiceParameter, order_id: OrderPath, response: Response) -> WorkOrderDetail:
-    """Return one work order, its history and the states that may follow."""
+    """Return one work order, its history, what to look at first and the states that may follow."""
     order = _known(service, order_id)
+    alerts = [alert for alert_id in order.alert_ids if (alert := service.journal.alert(alert_id)) is not None]
     response.headers["ETag"] = f'"{order.version}"'
-    return work_order_detail(order, service.journal.work_order_history(order_id))
+    return work_order_detail(order, service.journal.work_order_history(order_id), alerts)
 
 
 @router.post("/{order_id}/transitions", response_model=WorkOrderView, responses=documented(404, 409, 412, 413))

@@ -26,6 +26,9 @@ def test_an_entrapment_opens_one_order_with_a_clock(order: World) -> None:
     assert found["number"].startswith("WO-2026-")
     assert (found["opened_at"], found["arrive_by"]) == ("2026-03-02T12:00:00Z", "2026-03-02T12:30:00Z")
     assert found["recurrence_of"] is None
+    (alert,) = order.client.get("/api/v1/alerts").json()["items"]
+    assert "trapped" in alert["message"]
+    assert order.client.get(PATH).json()["guidance"] == [alert["guidance"]]  # who goes there need not look for it
 
 
 def test_an_order_goes_its_way_and_tells_it(order: World) -> None:
