@@ -22,14 +22,18 @@ LAGS = (8, 11, 15, 20, 27, 36, 48, 64, 85, 113, 150, 200)
 # independent ages. The weights favour it, so that slow and steep ramps are found equally late, compared with a
 # detector that knows the slope (`benchmarks/drift_ramps.py`).
 _WEIGHT_POWER = 4.0
-# The autocorrelation before a series has said its own: as so many days would say it. A high one, because one that is
-# taken for too low makes false findings.
-_PHI_PRIOR, _PHI_PRIOR_DAYS = 0.75, 100.0
+# The autocorrelation before a series has said its own: as so many days of its own spread would say it. Reckoned in the
+# spread of the baseline it would count for half as much, or twice, by the chance of 60 days. A high one, because one
+# that is taken for too low makes false findings.
+_PHI_PRIOR, _PHI_PRIOR_DAYS = 0.75, 120.0
 # An autocorrelation that was estimated from n days is (1 + 3 phi) / n too low (Kendall 1954). Where a series' own is
 # high, more is added, because there what is missing makes most false findings.
-_PHI_HIGH, _PHI_HIGH_MORE = 0.6, 2.0
-_PHI_MAX = 0.92
-_KNOWN_BEFORE_MIN, _KNOWN_SINCE_MIN = 15, 5
+_PHI_HIGH, _PHI_HIGH_MORE = 0.6, 4.0
+# No higher: beside more of it nothing would be found of a series whose own is 0.7.
+_PHI_MAX = 0.85
+# An age is judged where so many days before it are known, and this part of its own: a ramp beside a level of a few days
+# says nothing, but would have the greatest weight.
+_KNOWN_BEFORE_MIN, _KNOWN_BEFORE_PART, _KNOWN_SINCE_MIN = 15, 0.3, 5
 # Of a series that is the same on most days less noise than this part is not believed (variance, of the normal spread).
 _NOISE_MIN = 0.2
 _NEVER = -1e9
@@ -139,7 +143,8 @@ def _z(part: dict[str, Floats], window: dict[str, Floats], zero: Floats, allowed
     `part` are the sums over the days of the ramp, `window` those over all days.
     """
     n = window["w"]
-    is_enough = (n - part["w"] >= _KNOWN_BEFORE_MIN) & (part["w"] >= _KNOWN_SINCE_MIN)
+    before_min = np.maximum(_KNOWN_BEFORE_PART * part["w"], _KNOWN_BEFORE_MIN)
+    is_enough = (n - part["w"] >= before_min) & (part["w"] >= _KNOWN_SINCE_MIN)
     if not is_enough.any():  # a ramp longer than the history
         return np.full(is_enough.shape, _NEVER)
     g = part["i"] - zero * part["w"]
@@ -159,7 +164,9 @@ def _z(part: dict[str, Floats], window: dict[str, Floats], zero: Floats, allowed
 
 def _phi(of_before: Floats, with_before: Floats, n: Floats) -> Floats:
     """Return the autocorrelation that is reckoned with: rather too high than too low."""
+    of_before = np.maximum(of_before, 0.0)  # of an age that is not judged it may be anything
     own = with_before / np.maximum(of_before, 1.0)
     own = own + (1 + 3 * own) / n
-    phi = (with_before + _PHI_PRIOR_DAYS * _PHI_PRIOR) / (of_before + _PHI_PRIOR_DAYS)
+    prior = _PHI_PRIOR_DAYS * np.maximum(of_before / n, _NOISE_MIN)
+    phi = (with_before + prior * _PHI_PRIOR) / (of_before + prior)
     return np.asarray(np.clip(phi + _PHI_HIGH_MORE * np.maximum(own - _PHI_HIGH, 0.0), 0.0, _PHI_MAX))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from analytics.baseline import baseline
+from analytics.baseline import Baseline, baseline
 from analytics.ramps import LAGS, Evidence, evidence, latest, sums
 from benchmarks.drift_ramps import alarms, first_over, scores
 from benchmarks.parts.informed import informed_scores
@@ -51,6 +51,13 @@ def test_the_last_day_alone_is_judged_as_it_is_among_all() -> None:
     assert np.allclose(one.score[:, 0], all_of_them.score[:, 1])
     assert (one.lag[:, 0] == all_of_them.lag[:, 1]).all()
     assert np.allclose(one.z[:, 0], all_of_them.z[:, 1])
+
+
+def test_a_spread_that_the_baseline_took_for_too_small_makes_no_evidence() -> None:
+    series = baseline(noisy(rng(), Noise(), 20, 200) + ramp(200, 100, 0.02), np.full(20, 1e-6))
+    narrow = Baseline(2 * series.values, series.known, series.centre, series.scale / 2)
+    one, other = (evidence(sums(each), [200], np.zeros(20)) for each in (series, narrow))
+    assert np.allclose(one.score, other.score)
 
 
 def test_what_comes_later_does_not_change_what_was_known() -> None:
