@@ -36,8 +36,11 @@ class ModelRefusedError(ValueError):
     """A file that holds no model that could be used; the text says why."""
 
 
-class _Description(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Version(Struct, frozen=True):
     version: int
+
+
+class _Description(_Version, frozen=True, kw_only=True, forbid_unknown_fields=True):
     fingerprint: str
     digest: str
     horizon_days: float
@@ -153,13 +156,15 @@ def unpacked(content: bytes) -> tuple[HorizonModel, str]:
     """
     arrays = _arrays(content)
     try:
-        description = msgspec.json.decode(arrays.pop("description").tobytes(), type=_Description)
+        text = arrays.pop("description").tobytes()
+        version = msgspec.json.decode(text, type=_Version).version
+        if version != VERSION:
+            message = f"version {version}, this program reads {VERSION}"
+            raise ModelRefusedError(message)
+        description = msgspec.json.decode(text, type=_Description)
     except (KeyError, msgspec.MsgspecError) as error:
         message = f"no description of a model: {error}"
         raise ModelRefusedError(message) from error
-    if description.version != VERSION:
-        message = f"version {description.version}, this program reads {VERSION}"
-        raise ModelRefusedError(message)
     if description.digest != _digest(arrays):
         message = "damaged: its numbers are not those that were written"
         raise ModelRefusedError(message)

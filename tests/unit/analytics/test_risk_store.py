@@ -83,3 +83,10 @@ def test_a_damaged_file_is_refused_or_says_the_same(model: HorizonModel, data: s
         return
     assert made_of == "abc"
     assert np.array_equal(kept.logistic.weights, model.logistic.weights)
+
+
+def test_a_file_of_another_version_says_so_whatever_else_it_lacks() -> None:
+    file = io.BytesIO()
+    np.savez(file, description=np.frombuffer(b'{"version": 4, "of": "another time"}', dtype=np.uint8))
+    with pytest.raises(ModelRefusedError, match="version 4, this program reads"):
+        unpacked(file.getvalue())
