@@ -276,9 +276,9 @@ def test_a_history_without_a_broker_is_not_called_published(mosquitto: Mosquitto
 def test_a_rough_fleet_writes_down_what_it_sent_and_what_was_lost(
     mosquitto: Mosquitto, subscriber: Subscriber, tmp_path: Path
 ) -> None:
-    options = ("--start", START.isoformat(), "--speed", "3600", "--traffic", "0.1", "--rough", "--truth", str(tmp_path))
+    options = ("--start", START.isoformat(), "--speed", "3600", "--traffic", "1", "--rough", "--truth", str(tmp_path))
     with simulator(mosquitto, *options) as process:
-        eventually(lambda: len(subscriber.payloads) > 2_000)
+        eventually(lambda: len(subscriber.payloads) > 6_000)  # of which one in 500 is lost: some have been
         end(process)
     sent, lost = _numbers(tmp_path / "sent.csv", tmp_path / "disturbed.csv")
     assert lost
