@@ -20,9 +20,13 @@ INTERVAL = 0.9
 OFTEN_FACTOR = 1.5
 FALSE_DISCOVERY_RATE = 0.05
 DAYS_A_YEAR = 365.25
-# A fleet that has not told of a breakdown yet is taken for one that has four a lift and year, as lifts in service are
-# published to have (2 to 8); that weighs half a breakdown.
-_UNTOLD, _UNTOLD_DAYS = 0.5, 0.5 * 91.25
+# Without any history: four breakdowns a year, and lifts that differ by as much as they have in common (Liftwatch's own
+# assumption within the 2 to 8 a year that are published for lifts in service). It weighs as much as 90 days.
+DEFAULT_SHAPE, DEFAULT_DAYS = 1.0, 91.25
+# For the level of a fleet the default counts as half a breakdown: fleets differ by a factor of e and more (2 to 8 a
+# year are usual, neglected ones have 30), as a gamma of that shape does.
+LEVEL_COUNT = 0.5
+_LEVEL_DAYS = LEVEL_COUNT * DEFAULT_DAYS / DEFAULT_SHAPE
 _BIN_DAYS = 30.0
 # In how many drawn fleets the worst are looked up: a probability is then exact to some 2 %.
 _DRAWS = 400
@@ -73,9 +77,8 @@ def rates_of(counts: Floats, exposure_days: Floats, dispersion: float = 1.0) -> 
     A fleet whose lifts do not differ pulls each rate to its own; it weighs at most as much as all its lifts together.
     """
     told, days = counts / dispersion, exposure_days / dispersion
-    fleet = (
-        float(told.sum() / days.sum()) if days.sum() > 0 and told.sum() > 0 else _UNTOLD / (days.sum() + _UNTOLD_DAYS)
-    )
+    count, exposure = float(told.sum()), float(days.sum())
+    fleet = count / exposure if exposure > 0 and count > 0 else LEVEL_COUNT / (exposure + _LEVEL_DAYS)
     weight = _prior_days(told, days, fleet)
     shape, rate = told + fleet * weight, days + weight
     tail = (1 - INTERVAL) / 2
@@ -92,7 +95,7 @@ def rates_of(counts: Floats, exposure_days: Floats, dispersion: float = 1.0) -> 
 
 def _prior_days(told: Floats, days: Floats, fleet: float) -> float:
     """Return how many days of a lift's own the fleet weighs: its mean rate over the variance between its lifts."""
-    most = max(float(days.sum()), _UNTOLD_DAYS)
+    most = max(float(days.sum()), _LEVEL_DAYS)
     seen = days > 0
     if seen.sum() < 2:  # noqa: PLR2004 - one lift has nothing to differ from
         return most

@@ -16,6 +16,8 @@ RATE_HALF_LIVES = (3.0, 7.0, 14.0, 30.0, 60.0, 120.0, 360.0)
 BASE_HALF_LIFE = 60.0
 _SITE_HALF_LIVES = (2.0, 14.0, 60.0, 360.0)
 _WINDOWS = (7.0, 30.0, 90.0)
+# Over which breakdowns are counted for people.
+COUNTED_DAYS = 90.0
 _KIND_HALF_LIVES = (7.0, 30.0, 90.0)
 _NTH = (2, 3, 5, 8)
 # Weeks, and months of four, in which breakdowns are counted apart: whether they become more or fewer.
@@ -106,8 +108,8 @@ def frame_of(history: OutageHistory, day: float, signs: WearSigns | None = None)
         known=known,
         standing=standing,
         exposure=clock.now - clock.since - _days_out_of_risk(clock),
-        recent=clock.history.breakdowns_in(day - _WINDOWS[-1], day),
-        recent_days=np.clip(day - clock.history.since, 0.0, _WINDOWS[-1]),
+        recent=clock.history.breakdowns_in(day - COUNTED_DAYS, day),
+        recent_days=np.clip(day - clock.history.since, 0.0, COUNTED_DAYS),
         day=day,
         pause_share=min(seen / observed, 0.5),
         pause_days=(_PAUSE_DAYS * _PAUSE_WEIGHT + seen) / (_PAUSE_WEIGHT + int(over.sum())),

@@ -4,18 +4,15 @@ import numpy as np
 from msgspec import Struct
 
 from analytics.outage_history import BREAKDOWN, Floats, OutageHistory, Pauses
+from analytics.rates import DEFAULT_DAYS, DEFAULT_SHAPE, LEVEL_COUNT
 
 _LN2 = float(np.log(2.0))
 # A unit that stands is at risk of a new breakdown for two weeks; from the 15th day of an outage to its end it is not.
 AT_RISK_OUTAGE_DAYS = 14.0
 # Lifts teach the models, and are scored, once they were observed for this long; the rates of a fleet take all.
 EXPOSURE_DAYS_MIN = 30.0
-# Without any history: four breakdowns a year, and lifts that differ by as much as they have in common (Liftwatch's own
-# assumption within the 2 to 8 a year that are published for lifts in service). It weighs as much as 90 days.
-DEFAULT_SHAPE, DEFAULT_DAYS = 1.0, 91.25
-# For the level of a fleet the default counts as half a breakdown: fleets differ by a factor of e and more (2 to 8 a
-# year are usual, neglected ones have 30), as a gamma of that shape does. For how much lifts differ it counts as five.
-_LEVEL_COUNT, _SPREAD_COUNT = 0.5, 5.0
+# For how much lifts differ the default counts as five breakdowns.
+_SPREAD_COUNT = 5.0
 _SPREAD_MIN = 0.01
 
 
@@ -123,8 +120,8 @@ def prior_of(counted: Floats, exposure: Floats, share: float = 1.0) -> Prior:
     seen = exposure > 1.0
     counted, exposure = counted[seen], exposure[seen]
     total, days = float(counted.sum()), float(exposure.sum())
-    default_days = _LEVEL_COUNT * DEFAULT_DAYS / DEFAULT_SHAPE / share
-    rate = (total + _LEVEL_COUNT) / (days + default_days)
+    default_days = LEVEL_COUNT * DEFAULT_DAYS / DEFAULT_SHAPE / share
+    rate = (total + LEVEL_COUNT) / (days + default_days)
     if total == 0.0:
         return Prior(DEFAULT_SHAPE, DEFAULT_SHAPE / rate)
     excess = float(((counted - rate * exposure) ** 2 - rate * exposure).sum() / (exposure**2).sum())

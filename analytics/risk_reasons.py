@@ -6,14 +6,13 @@ import numpy as np
 from msgspec import Struct
 
 from analytics.outage_history import Floats
-from analytics.risk_frame import RiskFrame
+from analytics.risk_frame import COUNTED_DAYS, RiskFrame
 from analytics.risk_model import HorizonModel, blended, by_parts, columns_of, log_odds, squashed, with_column
 from analytics.wear_channels import CAR_DOOR, LANDING_DOOR, LANDING_VANE, LEVELLING, PARTS
 from analytics.wear_signs import LEVELS, PARTS_OF_SIGNS, RAMPS, Sign
 
 # Told where other lifts of the site break down half as often again as the fleet, or where something is this recent.
 _SITE_RATIO, _RECENT_DAYS = 1.5, 30.0
-_RECENT_WHOLE_DAYS = 90.0
 _BURST = "since_3_breakdowns"
 HISTORY, OUT, SITE = "history", "out of service", "site"
 _OF_HISTORY = (
@@ -112,7 +111,7 @@ def _recent(frame: RiskFrame, count: int, days: float) -> str:
     if days < 1.0:
         return "it has not been observed for a day yet"
     young = f"in the {_days(days).removeprefix('a ')} since it is observed"
-    when = "in the last 90 days" if days >= _RECENT_WHOLE_DAYS else young
+    when = f"in the last {COUNTED_DAYS:.0f} days" if days >= COUNTED_DAYS else young
     return f"{times} {when}; a lift of this fleet has {usual:.1f}"
 
 
