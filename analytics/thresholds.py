@@ -1,8 +1,7 @@
 """How much evidence of a ramp is needed: a table that `benchmarks/drift_thresholds.py` made by simulation.
 
-So that a series of a lift that is well gives 0.9 of a false finding in 20 lift-years (7,300 days) of watching: 87,671
-lift-years of autocorrelated noise (0.5) with 2 % odd days, seed 20 (`--series 64000`). The rest of the budget of one is
-left to noise with a higher autocorrelation.
+So that a series of a lift that is well gives one false finding in 20 lift-years (7,300 days) of watching: 87,671
+lift-years of autocorrelated noise (0.5) with 2 % odd days, seed 20 (`--series 64000`).
 """
 
 import math
